@@ -1,0 +1,36 @@
+// Makes dist/artifactapi: the service and Bun in one file that needs nothing beside it.
+// It must not read .env or bunfig.toml from the folder it is started in: that folder is the operator's.
+
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { bun, root } from './toolchain.mjs'
+
+const outfile = join(root, 'dist/artifactapi')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+const args = [
+  'build',
+  '--compile',
+  '--minify',
+  '--sourcemap',
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+  // Headers of 16 KB, Bun's default, are too small for long signed URLs and tokens.
+  '--compile-exec-argv=--max-http-header-size=65536',
+  `--define=process.env.ARTIFACTAPI_VERSION=${JSON.stringify(version)}`,
+  `--outfile=${outfile}`,
+  // For another platform: npm run build -- --target=bun-linux-arm64
+  ...process.argv.slice(2),
+  join(root, 'runtimes/bun/main.ts'),
+]
+
+mkdirSync(join(root, 'dist'), { recursive: true })
+const result = spawnSync(bun(), args, { cwd: root, encoding: 'utf8' })
+if (result.status !== 0) {
+  console.error(
+    `Cannot build ${relative(root, outfile)}:\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`,
+  )
+  process.exit(1)
+}
+console.log(`${relative(root, outfile)} ${version}, ${Math.round(statSync(outfile).size / 1e6)} MB`)
