@@ -27,6 +27,7 @@ export const STATUS_OF_PROBLEM = {
   'database-busy': 503,
   'database-broken': 500,
   cancelled: 499,
+  'not-built': 501,
   internal: 500,
 } as const
 

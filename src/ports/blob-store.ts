@@ -63,8 +63,10 @@ export interface Stage {
   /**
    * Makes the bytes a blob, durably, and tells its digests. Throws `digest-mismatch` when an expected digest
    * differs (the bytes are gone then). Committing what exists already is no error, and saves it from a removal under way.
+   * `announce` is awaited when the digests are known and before the blob becomes visible, so that whoever keeps the
+   * books can write it down first; when it fails, nothing is committed.
    */
-  commit(): Promise<Committed>
+  commit(announce?: (facts: Committed) => Promise<void>): Promise<Committed>
   /** Keeps what was written for `resume(id)`, also in another process. */
   suspend(): Promise<void>
   /** Throws the bytes away. Twice is once. */

@@ -1,0 +1,60 @@
+// Rows that were used lately, in front of a catalog: a bounded LRU. Whoever holds a row object can tell whether it
+// still holds by asking `peek` for it again: a row that was changed or dropped is another object, or gone.
+
+import type { ObjectRow } from '../model/object.ts'
+import type { Catalog } from './catalog.ts'
+
+export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
+  const rows = new Map<string, ObjectRow>()
+  // A row read from the database while it was being changed must not overwrite the change.
+  let changes = 0
+
+  function remember(row: ObjectRow): void {
+    const id = idOf(row.repository, row.key)
+    rows.delete(id)
+    rows.set(id, row)
+    if (rows.size > limitRows) {
+      const oldest = rows.keys().next()
+      if (!oldest.done) rows.delete(oldest.value)
+    }
+  }
+
+  return {
+    ...catalog,
+    async find(repository, key) {
+      const recent = rows.get(idOf(repository, key))
+      if (recent !== undefined) {
+        remember(recent)
+        return recent
+      }
+      const before = changes
+      const row = await catalog.find(repository, key)
+      if (row !== null && before === changes) remember(row)
+      return row
+    },
+    peek: (repository, key) => rows.get(idOf(repository, key)) ?? null,
+    async keep(row) {
+      changes++
+      rows.delete(idOf(row.repository, row.key))
+      await catalog.keep(row)
+      remember(row)
+    },
+    async refresh(row) {
+      changes++
+      rows.delete(idOf(row.repository, row.key))
+      await catalog.refresh(row)
+      remember(row)
+    },
+    async forget(row) {
+      changes++
+      rows.delete(idOf(row.repository, row.key))
+      await catalog.forget(row)
+      changes++
+      rows.delete(idOf(row.repository, row.key))
+    },
+  }
+}
+
+function idOf(repository: string, key: string): string {
+  return `${repository}\0${key}`
+}
