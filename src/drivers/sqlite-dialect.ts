@@ -1,0 +1,20 @@
+// Our SQL as SQLite and D1 spell it: `$1` becomes `?1`, outside of texts, names and comments.
+
+import { Problem } from '../model/problem.ts'
+
+const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\$(\d+)|;(?=\s*\S)/g
+
+export function toSqliteSql(sql: string): string {
+  return sql.replace(TOKEN, (token: string, number: string | undefined) => {
+    // SQLite would run the first statement and leave out the rest without a word.
+    if (token === ';')
+      throw new Problem('database-broken', `Cannot run more than one statement: ${shortSql(sql)}`)
+    return number === undefined ? token : `?${number}`
+  })
+}
+
+/** A statement for a message. Values are parameters, so there is nothing secret in it. */
+export function shortSql(sql: string): string {
+  const line = sql.replace(/\s+/g, ' ').trim()
+  return line.length <= 160 ? line : `${line.slice(0, 160)}…`
+}
