@@ -5,7 +5,7 @@ import { isAnyChar } from './regex-sets.ts'
 import { type ParsedRegex, type Regex, refusal } from './regex-syntax.ts'
 
 const EMPTY: Regex = { kind: 'sequence', items: [] }
-const LIMIT_POSITIONS = 500
+const LIMIT_POSITIONS = 300
 
 /** The alternatives of the pattern; one that matches is enough. */
 export function simplify(parsed: ParsedRegex): Regex[] {
