@@ -47,6 +47,15 @@ export function describeKeyValue(name: string, open: () => Promise<KeyValueSubje
         for (const key of keys) expect(await keyValue.get(key)).toBe(`value of ${key}`)
       }))
 
+    it('takes keys of any length', () =>
+      using(async ({ keyValue }) => {
+        const long = 'päth/'.repeat(400)
+        await keyValue.set(`${long}1`, 'one', 3600)
+        await keyValue.set(`${long}2`, 'two', 30)
+        expect(await keyValue.get(`${long}1`)).toBe('one')
+        expect(await keyValue.get(`${long}2`)).toBe('two')
+      }))
+
     it('replaces the value and its time to live', () =>
       using(async ({ keyValue, pass }) => {
         await keyValue.set('k', 'old', 1)

@@ -1,0 +1,17 @@
+import type { Database } from '../../src/ports/database.ts'
+import { describeDatabase } from '../contracts/database.ts'
+import { startWorkerdPorts } from '../workerd.ts'
+
+describeDatabase(
+  'D1',
+  async () => {
+    const worker = await startWorkerdPorts()
+    const database: Database = {
+      query: (sql, values = []) => worker.call('database', 'query', sql, values),
+      batch: statements => worker.call('database', 'batch', statements),
+      close: () => worker.call('database', 'close'),
+    }
+    return { database, close: () => worker.stop() }
+  },
+  { parametersPerStatement: 100 },
+)
