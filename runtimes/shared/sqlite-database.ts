@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
+import { countParameters, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { Database, Row, SqlValue, Statement } from '../../src/ports/database.ts'
 import { endsConnection, refusalOf, toSqliteProblem } from './sqlite-problems.ts'
@@ -37,7 +37,12 @@ const LONGEST_PAUSE_MS = 50
 
 interface Connection {
   readonly handle: DatabaseSync
-  readonly statements: Map<string, StatementSync>
+  readonly statements: Map<string, Prepared>
+}
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly parameters: number
 }
 
 export function createSqliteDatabase({ path, busyLimitMs = 5000 }: SqliteDatabaseOptions): Database {
@@ -149,22 +154,27 @@ function runAll(connection: Connection, statements: readonly Statement[]): Row[]
 }
 
 function run(connection: Connection, sql: string, values: readonly SqlValue[]): Row[] {
+  const { statement, parameters } = prepare(connection, sql)
+  // SQLite would take null for a value that is missing.
+  if (values.length < parameters) {
+    throw new Problem(
+      'database-broken',
+      `Cannot run ${shortSql(sql)}: ${parameters - values.length} values are missing`,
+    )
+  }
   // Rows hold texts, numbers and nulls, as the schema of the catalog has no other types.
-  return prepare(connection, sql).all(...values.map(bindable)) as Row[]
+  return statement.all(...values.map(bindable)) as Row[]
 }
 
-function prepare({ handle, statements }: Connection, sql: string): StatementSync {
+function prepare({ handle, statements }: Connection, sql: string): Prepared {
   const known = statements.get(sql)
   if (known !== undefined) return known
-  // Statements prepared before keep the columns that a table had then.
-  if (/^\s*(create|alter|drop)\b/i.test(sql)) {
-    statements.clear()
-    return handle.prepare(toSqliteSql(sql))
-  }
-  const statement = handle.prepare(toSqliteSql(sql))
-  if (statements.size >= STATEMENT_LIMIT) statements.clear()
-  statements.set(sql, statement)
-  return statement
+  const prepared = { statement: handle.prepare(toSqliteSql(sql)), parameters: countParameters(sql) }
+  // Statements prepared before a change of the schema keep the columns that a table had then.
+  const changesSchema = /^\s*(create|alter|drop)\b/i.test(sql)
+  if (changesSchema || statements.size >= STATEMENT_LIMIT) statements.clear()
+  if (!changesSchema) statements.set(sql, prepared)
+  return prepared
 }
 
 /** A number would be bound as a real, which divides and prints differently from the integer it is elsewhere. */

@@ -1,5 +1,6 @@
-// Rows in D1, behind the database port. D1 knows no transaction but `batch`, allows 100 parameters a statement (chunk
-// inserts of many rows), and rounds integers beyond 2^53 without a word, so none may be stored.
+// Rows in D1, behind the database port. D1 knows no transaction but `batch` and allows 100 parameters a statement. It binds
+// every number as a real, so a statement that divides or prints one says `cast($1 as integer)`; integers beyond 2^53 it
+// rounds without a word, so none may be stored.
 
 import { shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'

@@ -13,6 +13,13 @@ export function toSqliteSql(sql: string): string {
   })
 }
 
+/** How many values a statement wants. */
+export function countParameters(sql: string): number {
+  let count = 0
+  for (const [, number] of sql.matchAll(TOKEN)) count = Math.max(count, Number(number ?? 0))
+  return count
+}
+
 /** A statement for a message. Values are parameters, so there is nothing secret in it. */
 export function shortSql(sql: string): string {
   const line = sql.replace(/\s+/g, ' ').trim()

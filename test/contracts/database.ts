@@ -86,6 +86,14 @@ export function describeDatabase(
       expect(row).toEqual({ second: 'two', first: 'one', again: 'two' })
     })
 
+    it.each([[[]], [['one']], [['one', 'two', 'three']]])(
+      'refuses too few or too many values: %s',
+      async values => {
+        const sql = 'select cast($1 as text) as first, cast($2 as text) as second'
+        await expect(database.query(sql, values)).rejects.toMatchObject({ code: 'database-broken' })
+      },
+    )
+
     it('leaves a placeholder in a text alone', async () => {
       expect(
         await database.query(`select 'costs $1 and ''$2''' as text, cast($1 as text) as value`, ['x']),
