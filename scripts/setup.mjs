@@ -1,8 +1,9 @@
 // Installs the dependencies when they are absent or another set than package-lock.json asks for.
 // Silent unless it fails; safe to start twice at once; doing it again costs a few milliseconds.
 
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from './toolchain.mjs'
@@ -16,7 +17,7 @@ export async function setUp() {
   const release = () => rmSync(lockDirectory, { recursive: true, force: true })
   process.once('exit', release)
   try {
-    if (!isInstalled()) install()
+    if (!isInstalled()) await install()
   } finally {
     release()
     process.off('exit', release)
@@ -45,12 +46,13 @@ function packagesOf(file) {
   }
 }
 
-function install() {
+async function install() {
   if (process.stderr.isTTY) console.error('Installing dependencies (once) …')
   let output = ''
-  for (const verb of ['ci', 'install']) {
-    const attempt = npm(verb)
-    if (attempt.status === 0) return
+  // Without --no-save, `npm install` would change package-lock.json where a registry lacks packages of other platforms.
+  for (const verb of [['ci'], ['install', '--no-save']]) {
+    const attempt = await npm(verb)
+    if (attempt.code === 0) return
     output += attempt.output
   }
   console.error(output)
@@ -58,19 +60,28 @@ function install() {
 }
 
 function npm(verb) {
-  const args = [verb, '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = [...verb, '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
   const execPath = process.env.npm_execpath
-  // npm is the one that started us where there is one; npx, pnpm and others announce themselves there too.
-  const command = execPath?.endsWith('npm-cli.js') ? [process.execPath, execPath] : ['npm']
+  // The npm that started us, where it was one; npx, pnpm and others announce themselves there too.
+  const [program, ...first] = execPath?.endsWith('npm-cli.js') ? [process.execPath, execPath] : ['npm']
   const { NODE_ENV: _, ...env } = process.env
-  const result = spawnSync(command[0], [...command.slice(1), ...args], {
-    cwd: root,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-    env: { ...env, npm_config_update_notifier: 'false' },
+  const child = spawn(program, [...first, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = `$ npm ${args.join(' ')}\n`
+  child.stdout.on('data', chunk => (output += chunk))
+  child.stderr.on('data', chunk => (output += chunk))
+  const stop = signal => {
+    // An npm left behind would go on writing into node_modules while the next run does the same.
+    child.kill(signal)
+    child.once('close', () => process.exit(128 + constants.signals[signal]))
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, stop)
+  return new Promise(resolve => {
+    child.on('error', error => resolve({ code: 1, output: `${output}${error.message}\n` }))
+    child.on('close', code => resolve({ code, output: `${output}\n` }))
+  }).finally(() => {
+    for (const signal of signals) process.off(signal, stop)
   })
-  const output = `$ npm ${args.join(' ')}\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}\n`
-  return { status: result.status, output }
 }
 
 async function takeLock() {
