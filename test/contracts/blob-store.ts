@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BlobStore, Stage, StageOptions } from '../../src/ports/blob-store.ts'
+import { bytesOf } from '../drivers/sample-bytes.ts'
 
 export interface OpenedBlobStore {
   readonly store: BlobStore
@@ -394,17 +395,6 @@ export function same(one: Uint8Array, other: Uint8Array): boolean {
 
 export function hashOf(algorithm: string, bytes: Uint8Array): string {
   return createHash(algorithm).update(bytes).digest('hex')
-}
-
-/** Bytes that look random and are the same for the same seed. */
-export function bytesOf(length: number, seed: number): Uint8Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(length / 4))
-  let state = seed * 2654435761 + 1
-  for (let i = 0; i < words.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0
-    words[i] = state ^ (state >>> 13)
-  }
-  return new Uint8Array(words.buffer, 0, length)
 }
 
 /** A moment that is certainly after what happened before and before what happens next. */

@@ -3,7 +3,8 @@ import { nodeHasher } from '../../runtimes/shared/node-hasher.ts'
 import { withHotBlobs } from '../../src/drivers/hot-blobs.ts'
 import { createMemoryBlobs } from '../../src/drivers/memory-blobs.ts'
 import type { BlobStore, StoredBlob } from '../../src/ports/blob-store.ts'
-import { bytesOf, collect, commit, describeBlobStore, hashOf, same } from '../contracts/blob-store.ts'
+import { collect, commit, describeBlobStore, hashOf, same } from '../contracts/blob-store.ts'
+import { bytesOf } from './sample-bytes.ts'
 
 describeBlobStore('hot in front of memory', async () => {
   const { store } = counted()

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { nodeHasher } from '../../runtimes/shared/node-hasher.ts'
 import { createMemoryBlobs } from '../../src/drivers/memory-blobs.ts'
-import { bytesOf, commit, describeBlobStore, expectNothing } from '../contracts/blob-store.ts'
+import { commit, describeBlobStore, expectNothing } from '../contracts/blob-store.ts'
+import { bytesOf } from './sample-bytes.ts'
 
 const parts = { hasher: nodeHasher, clock: { now: Date.now, sleep: async () => {} } }
 

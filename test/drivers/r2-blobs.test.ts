@@ -6,7 +6,8 @@ import { nodeHasher } from '../../runtimes/shared/node-hasher.ts'
 import { createR2Blobs } from '../../runtimes/workers/r2-blobs.ts'
 import type { R2BucketLike } from '../../runtimes/workers/r2-bucket.ts'
 import { listObjects } from '../../runtimes/workers/r2-bucket.ts'
-import { bytesOf, commit, describeBlobStore, listAll } from '../contracts/blob-store.ts'
+import { commit, describeBlobStore, listAll } from '../contracts/blob-store.ts'
+import { bytesOf } from './sample-bytes.ts'
 
 const parts = { hasher: nodeHasher, clock: { now: Date.now, sleep: async () => {} } }
 const cannotRead = 'a stage in R2 cannot be read back before it is committed'
