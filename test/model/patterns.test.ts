@@ -1,5 +1,6 @@
 // Patterns mean what Python's re.search means, are never slow, and say what to write instead when refused.
 
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compilePattern } from '../../src/model/patterns.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -140,6 +141,75 @@ describe('what is refused', () => {
     for (const source of fine) expect(problemOf(source)).toBeNull()
   })
 })
+
+describe('the worst paths', () => {
+  const seeds = new URL('../fixtures/seeds/', import.meta.url)
+  const text = readdirSync(seeds).map(name => readFileSync(new URL(name, seeds), 'utf8'))
+  const inSeeds = text.flatMap(yaml =>
+    [...yaml.matchAll(/^ *- "(.*)"(?: +#.*)?$/gm)].map(found => found[1] ?? ''),
+  )
+  const sources = new Set([
+    ...inSeeds.map(source => source.replaceAll('\\\\', '\\')),
+    String.raw`^(?!.*\.tgz$).*`,
+    'ducaale/xh/.*/xh-.*-x86_64-unknown-linux-musl.tar.gz$',
+    'mikefarah/yq/.*/yq_linux_amd64$',
+    String.raw`.*/archive/refs/heads/.*\.tar\.gz$`,
+  ])
+
+  it('are there for every pattern of the examples', () => {
+    expect(sources.size).toBeGreaterThan(35)
+  })
+
+  it.each([...sources])('of %s take less than 5 ms', source => {
+    const pattern = compilePattern(source)
+    for (const path of worstPaths(source)) {
+      expect(path.length).toBeGreaterThan(1000)
+      expect(fastest(() => pattern.test(path))).toBeLessThan(5)
+    }
+  })
+
+  it('of what is let in beyond them take less than 20 ms', () => {
+    const hard = [
+      '(?!.*x)[^b]*b',
+      '[^/]{1,140}[^/]{1,140}x',
+      'a[^/]*_[^/]*_[^/]*_[^/]*_[^/]*x$',
+      '(?=.*z)a?a?a?aaa',
+    ]
+    for (const source of hard) {
+      const pattern = compilePattern(source)
+      for (const path of ['a'.repeat(1024), 'a_'.repeat(512), ...worstPaths(source)]) {
+        expect(fastest(() => pattern.test(path))).toBeLessThan(20)
+      }
+    }
+  })
+})
+
+/** Paths that nearly match, over and over: each piece repeated, all pieces but the last, one character. */
+function worstPaths(source: string): string[] {
+  const plain = source.replace(/^\^|\$$|[()?!]/g, '').replace(/\\(.)/g, '$1')
+  const pieces = plain.split('.*').filter(piece => piece !== '')
+  const starts = [
+    ...pieces,
+    pieces.join(''),
+    pieces.slice(0, -1).join('x'),
+    pieces[0]?.[0] ?? 'a',
+    pieces.at(-1)?.slice(0, -1),
+  ]
+  return starts
+    .filter(start => start !== undefined && start !== '')
+    .map(start => `${String(start).repeat(1024).slice(0, 1023)}~`)
+}
+
+/** Milliseconds of the best of several runs: what the work takes, not what the machine is busy with. */
+function fastest(work: () => unknown): number {
+  let best = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 7; round++) {
+    const start = performance.now()
+    work()
+    best = Math.min(best, performance.now() - start)
+  }
+  return best
+}
 
 function compileOrNull(source: string) {
   try {
