@@ -173,7 +173,7 @@ function prepare({ handle, statements }: Connection, sql: string): Prepared {
   // Statements prepared before a change of the schema keep the columns that a table had then.
   const changesSchema = /^\s*(create|alter|drop)\b/i.test(sql)
   if (changesSchema || statements.size >= STATEMENT_LIMIT) statements.clear()
-  if (!changesSchema) statements.set(sql, prepared)
+  statements.set(sql, prepared)
   return prepared
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -86,6 +86,23 @@ describe('SQLite file', () => {
     })
     rmSync(path)
     expect(await database.query('select 1 as n')).toEqual([{ n: 1 }])
+  })
+
+  it('notices damage, and goes on with the backup that is put in its place', async () => {
+    const path = join(newFolder(), 'catalog.db')
+    const before = open(path)
+    await before.query('create table t (n bigint, text text)')
+    await before.query('insert into t values (1, $1)', ['x'.repeat(100_000)])
+    await before.close()
+    const backup = readFileSync(path)
+
+    const database = open(path)
+    expect(await database.query('select n from t')).toEqual([{ n: 1 }])
+    writeFileSync(path, Buffer.concat([backup.subarray(0, 4096), Buffer.alloc(backup.length - 4096, 0xff)]))
+    await expect(database.query('select text from t')).rejects.toMatchObject({ code: 'database-broken' })
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true })
+    writeFileSync(path, backup)
+    expect(await database.query('select length(text) as n from t')).toEqual([{ n: 100_000 }])
   })
 
   it('says where it failed when its folder cannot be made', async () => {
