@@ -1,0 +1,51 @@
+// The Worker as a server of the suite: its bundle in workerd, started by the project's own development server.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ADMIN_TOKEN, type AppServer, type StartOptions, untilHealthy } from './app-server.ts'
+
+interface Workerd {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+type StartWorkerd = (options: {
+  yaml: string
+  env: Readonly<Record<string, string>>
+  dataDir: string
+}) => Promise<Workerd>
+
+export async function startWorker(options: StartOptions): Promise<AppServer> {
+  // By a variable, so that the types of the Worker stay out of the types of the tests.
+  const module = '../runtimes/workers/dev.ts'
+  const { startWorkerd } = (await import(module)) as { startWorkerd: StartWorkerd }
+  const home = await mkdtemp(join(tmpdir(), 'artifactapi-workers-'))
+  const dataDir = options.dataDir ?? join(home, 'data')
+  const env = { ADMIN_TOKEN, LOG_LEVEL: 'info', ...options.env }
+  const worker = await startWorkerd({ yaml: options.yaml, env, dataDir })
+  const url = worker.url.replace(/\/$/, '')
+  await untilHealthy(
+    url,
+    () => false,
+    () => '',
+  )
+
+  return {
+    runtime: 'workers',
+    url,
+    port: Number(new URL(url).port),
+    adminToken: ADMIN_TOKEN,
+    dataDir,
+    configPath: '',
+    pid: () => 0,
+    logs: () => '',
+    async stop() {
+      await worker.stop()
+      await rm(home, { recursive: true, force: true })
+    },
+    kill9: () => Promise.reject(new Error('A Worker has no process of its own to kill')),
+    restart: () =>
+      Promise.reject(new Error('A Worker keeps nothing in a process: there is nothing to restart')),
+  }
+}
