@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Origin, pattern, sha256Of, startOrigin } from './origin.ts'
-import { rawRequest } from './raw-http.ts'
+import { openRequest, rawRequest } from './raw-http.ts'
 
 describe('Test origin', () => {
   let origin: Origin
@@ -66,6 +66,16 @@ describe('Test origin', () => {
     await expect(ask('/up')).rejects.toThrow()
     await origin.up()
     expect((await ask('/up')).text).toBe('x')
+  })
+
+  it('feels a client that reads slowly', async () => {
+    origin.set('/window', { body: pattern(30_000_000) })
+    const client = await openRequest({ port: origin.port, path: '/window' })
+    client.slow(1)
+    const before = client.received()
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    expect(client.received() - before).toBeLessThan(10)
+    client.leave()
   })
 
   it('paces a body', async () => {
