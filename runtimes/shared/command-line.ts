@@ -1,0 +1,75 @@
+// The command line: what was asked for, as a value. Nothing is done here.
+
+import { type EnvironmentVariable, environmentVariables } from './environment-table.ts'
+
+export type Command =
+  | { readonly command: 'serve' }
+  | { readonly command: 'help' }
+  | { readonly command: 'version' }
+  /** Checks a configuration file; null = the one that would be served. */
+  | { readonly command: 'check'; readonly file: string | null }
+  /** Reads every blob back and compares digests. */
+  | { readonly command: 'verify' }
+  /** Print the message and exit with 2. */
+  | { readonly command: 'mistake'; readonly message: string }
+
+const COMMANDS: readonly (readonly [usage: string, meaning: string])[] = [
+  ['artifactapi', 'serve'],
+  ['artifactapi config check [FILE]', 'say what is wrong with a configuration file (exit 1), or "ok"'],
+  ['artifactapi verify', 'read every stored blob back and compare its digest'],
+  ['artifactapi --help, -h', 'this text'],
+  ['artifactapi --version, -v', 'the version'],
+]
+
+/** `argv` without the program's own name. */
+export function parseCommandLine(argv: readonly string[]): Command {
+  if (argv.some(word => word === '--help' || word === '-h') || argv[0] === 'help') return { command: 'help' }
+  if (argv.some(word => word === '--version' || word === '-v') || argv[0] === 'version')
+    return { command: 'version' }
+  const option = argv.find(word => word.startsWith('-') && word !== '-')
+  if (option !== undefined) return mistake(`There is no option "${option}"`)
+  const [first, second, ...rest] = argv
+  if (first === undefined) return { command: 'serve' }
+  if (first === 'serve' || first === 'verify') {
+    return second === undefined
+      ? { command: first }
+      : mistake(`"${first}" takes no argument, got "${second}"`)
+  }
+  if (first !== 'config') return mistake(`There is no command "${first}"`)
+  if (second !== 'check') {
+    return mistake(
+      second === undefined
+        ? '"config" needs a command: "config check"'
+        : `There is no command "config ${second}"`,
+    )
+  }
+  if (rest.length > 1) return mistake(`"config check" takes one file, got ${rest.length}`)
+  return { command: 'check', file: rest[0] ?? null }
+}
+
+export function printHelp(version: string): string {
+  const variables: readonly EnvironmentVariable[] = environmentVariables
+  const served = variables.filter(variable => variable.selects === undefined)
+  const width =
+    Math.max(...served.map(({ name }) => name.length), ...COMMANDS.map(([usage]) => usage.length)) + 2
+  const row = (left: string, right: string) => `  ${left.padEnd(width)}${right}`
+  return [
+    `artifactapi ${version}: one cache and one real registry for every package repository`,
+    '',
+    'Commands',
+    ...COMMANDS.map(([usage, meaning]) => row(usage, meaning)),
+    '',
+    'Environment',
+    ...served.map(variable =>
+      row(variable.name, `${variable.meaning}${variable.default === '' ? '' : ` (${variable.default})`}`),
+    ),
+    '',
+    'A secret can also be given as the path of a file: ADMIN_TOKEN_FILE.',
+    'The configuration file is read again when it changes, and on SIGHUP.',
+    '',
+  ].join('\n')
+}
+
+function mistake(message: string): Command {
+  return { command: 'mistake', message: `${message}. Try "artifactapi --help".` }
+}

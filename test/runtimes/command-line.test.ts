@@ -1,0 +1,44 @@
+// The command line: what is understood, and what a mistake is answered with.
+
+import { describe, expect, it } from 'vitest'
+import { type Command, parseCommandLine, printHelp } from '../../runtimes/shared/command-line.ts'
+import { environmentVariables } from '../../runtimes/shared/environment-table.ts'
+
+describe('the command line', () => {
+  const understood: [string[], Command][] = [
+    [[], { command: 'serve' }],
+    [['serve'], { command: 'serve' }],
+    [['--help'], { command: 'help' }],
+    [['config', 'check', '-h'], { command: 'help' }],
+    [['--version'], { command: 'version' }],
+    [['config', 'check'], { command: 'check', file: null }],
+    [['config', 'check', 'a.yaml'], { command: 'check', file: 'a.yaml' }],
+    [['verify'], { command: 'verify' }],
+  ]
+  it.each(understood)('%j is understood', (argv, command) => {
+    expect(parseCommandLine(argv)).toEqual(command)
+  })
+
+  it.each([
+    [['--port=80'], 'There is no option "--port=80"'],
+    [['start'], 'There is no command "start"'],
+    [['config'], '"config" needs a command: "config check"'],
+    [['config', 'show'], 'There is no command "config show"'],
+    [['config', 'check', 'a', 'b'], '"config check" takes one file, got 2'],
+    [['verify', 'x'], '"verify" takes no argument, got "x"'],
+  ])('%j is a mistake', (argv, message) => {
+    expect(parseCommandLine(argv)).toEqual({
+      command: 'mistake',
+      message: `${message}. Try "artifactapi --help".`,
+    })
+  })
+
+  it('explains every variable that does something', () => {
+    const help = printHelp('1.2.3')
+    expect(help).toContain('artifactapi 1.2.3')
+    const served = environmentVariables.filter(variable => !('selects' in variable))
+    expect(served.filter(({ name }) => !help.includes(`\n  ${name} `))).toEqual([])
+    expect(help).toMatch(/LISTEN_ADDR .*\(:8000\)/)
+    expect(help).not.toContain('DBHOST')
+  })
+})

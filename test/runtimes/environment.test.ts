@@ -1,0 +1,164 @@
+// The environment: defaults, every value checked, every fault at once, no secret shown.
+
+import { describe, expect, it } from 'vitest'
+import { readEnvironment } from '../../runtimes/shared/environment.ts'
+import { environmentVariables } from '../../runtimes/shared/environment-table.ts'
+import { Problem } from '../../src/model/problem.ts'
+
+const noFiles = (path: string): string => {
+  throw new Error(`no such file: ${path}`)
+}
+const read = (env: Record<string, string | undefined>) => readEnvironment(env, noFiles)
+
+describe('the environment', () => {
+  it('has a default for everything', () => {
+    expect(read({ PATH: '/bin', DBUS_SESSION_BUS_ADDRESS: 'x', ADMIN_TOKEN: '' })).toEqual({
+      listen: { host: null, port: 8000 },
+      configPath: './remotes.yaml',
+      isDefaultConfigPath: true,
+      dataDir: './data',
+      logLevel: 'info',
+      httpServer: null,
+      connectTo: new Map(),
+      options: {
+        publicUrl: null,
+        adminToken: null,
+        anonymousRead: true,
+        missWaitMs: 250,
+        hotCacheBytes: 67_108_864,
+        cacheMaxBytes: null,
+        scrubBytesPerSecond: 4_194_304,
+        collectGraceSeconds: 300,
+      },
+      warnings: [],
+    })
+  })
+
+  it('reads every value', () => {
+    const environment = read({
+      LISTEN_ADDR: '127.0.0.1:0',
+      CONFIG_PATH: './remotes.yaml',
+      DATA_DIR: '/data',
+      PUBLIC_URL: 'https://Artifacts.example.com/',
+      ADMIN_TOKEN: 'token',
+      ANONYMOUS_READ: 'false',
+      LOG_LEVEL: 'DEBUG',
+      MISS_WAIT_MS: '0',
+      HOT_CACHE_MB: '0.5',
+      CACHE_MAX_SIZE: '200GB',
+      SCRUB_MBPS: '0',
+      COLLECT_GRACE_SECONDS: '60',
+      HTTP_SERVER: 'node',
+      ORIGIN_CONNECT_TO: 'GitHub.com:443=127.0.0.1:8443, a.example.com:80=[::1]:81',
+    })
+    expect(environment).toMatchObject({
+      listen: { host: '127.0.0.1', port: 0 },
+      isDefaultConfigPath: false,
+      dataDir: '/data',
+      logLevel: 'debug',
+      httpServer: 'node',
+    })
+    expect([...environment.connectTo]).toEqual([
+      ['github.com:443', '127.0.0.1:8443'],
+      ['a.example.com:80', '[::1]:81'],
+    ])
+    expect(environment.options).toEqual({
+      publicUrl: 'https://artifacts.example.com',
+      adminToken: 'token',
+      anonymousRead: false,
+      missWaitMs: 0,
+      hotCacheBytes: 524_288,
+      cacheMaxBytes: 200_000_000_000,
+      scrubBytesPerSecond: 0,
+      collectGraceSeconds: 60,
+    })
+  })
+
+  it.each([
+    [':80', { host: null, port: 80 }],
+    ['[::1]:80', { host: '::1', port: 80 }],
+    ['localhost:9000', { host: 'localhost', port: 9000 }],
+  ])('listens on %s', (text, listen) => {
+    expect(read({ LISTEN_ADDR: text }).listen).toEqual(listen)
+  })
+
+  it.each([
+    ['LISTEN_ADDR', '8000'],
+    ['LISTEN_ADDR', ':65536'],
+    ['LISTEN_ADDR', '::1:80'],
+    ['ANONYMOUS_READ', 'maybe'],
+    ['LOG_LEVEL', 'loud'],
+    ['MISS_WAIT_MS', '2.5'],
+    ['HOT_CACHE_MB', '-1'],
+    ['SCRUB_MBPS', '4MB'],
+    ['CACHE_MAX_SIZE', 'lots'],
+    ['COLLECT_GRACE_SECONDS', '1e3'],
+    ['HTTP_SERVER', 'deno'],
+    ['PUBLIC_URL', 'artifacts.example.com'],
+    ['PUBLIC_URL', 'https://a.example.com/?x'],
+    ['ORIGIN_CONNECT_TO', 'github.com=127.0.0.1:80'],
+    ['ORIGIN_CONNECT_TO', 'github.com:443=elsewhere.example.com:443'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: expected .*, got "`)])
+  })
+
+  it('reads a secret from a file', () => {
+    const environment = readEnvironment({ ADMIN_TOKEN_FILE: '/run/token' }, path =>
+      path === '/run/token' ? 's3cret\n' : '',
+    )
+    expect(environment.options.adminToken).toBe('s3cret')
+    expect(faultsOf({ ADMIN_TOKEN_FILE: '/run/token' })).toEqual([
+      'ADMIN_TOKEN_FILE: cannot read /run/token: no such file: /run/token',
+    ])
+    expect(faultsOf({ ADMIN_TOKEN_FILE: '/run/token', ADMIN_TOKEN: 'x' })).toEqual([
+      'ADMIN_TOKEN_FILE: ADMIN_TOKEN is set too; unset one of the two',
+    ])
+  })
+
+  it.each([
+    ['DBHOST', 'Postgres'],
+    ['DBPASS_FILE', 'Postgres'],
+    ['REDIS_URL', 'Redis'],
+    ['MINIO_BUCKET', 'S3'],
+    ['MINIO_SECRET_KEY_FILE', 'S3'],
+  ])('refuses %s, because %s is not in this build', (name, product) => {
+    expect(faultsOf({ [name]: 's3cret' })).toEqual([
+      `${name}: it selects ${product}, which is not in this build; unset it to use the embedded store`,
+    ])
+  })
+
+  it('says what is set and changes nothing', () => {
+    expect(read({ TF_SIGNING_KEY_PATH: '/key' }).warnings).toEqual([
+      expect.stringMatching(/^TF_SIGNING_KEY_PATH is set, and changes nothing/),
+    ])
+  })
+
+  it('reports all faults at once, without secrets', () => {
+    const faults = faultsOf({
+      LISTEN_ADDR: 'x',
+      LOG_LEVEL: 'x',
+      DBPASS: 's3cret',
+      ADMIN_TOKEN: 's3 cret',
+      PUBLIC_URL: 'x://u:s3cret@h',
+    })
+    const names = faults.map(line => line.split(':')[0])
+    expect(names).toEqual(['DBPASS', 'ADMIN_TOKEN', 'LISTEN_ADDR', 'LOG_LEVEL', 'PUBLIC_URL'])
+    expect(faults.join('\n')).not.toMatch(/s3 ?cret/)
+  })
+
+  it('has a row in the table for every variable, once', () => {
+    const names = environmentVariables.map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
+
+function faultsOf(env: Record<string, string>): string[] {
+  try {
+    read(env)
+    return []
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    expect(error.message.split('\n')[0]).toBe('Cannot use the environment:')
+    return error.message.split('\n').slice(1)
+  }
+}
