@@ -20,6 +20,8 @@ export interface Services {
   readonly options: Options
   readonly settings: SettingsSource
   readonly blobs: BlobStore
+  /** The same blobs as they lie in the store, where `blobs` has memory in front of it: what a scrub reads. */
+  readonly coldBlobs?: BlobStore
   readonly database: Database
   readonly keyValue: KeyValue
   readonly lease: Lease

@@ -30,10 +30,14 @@ export interface Catalog {
   objectsOfBlob(sha256: string): Promise<ObjectRow[]>
   usage(): Promise<Usage>
   condemned(before: number, limit: number): Promise<CondemnedBlob[]>
-  condemnedBytes(): Promise<number>
-  /** False when an object took the blob up again meanwhile. */
+  condemnedSum(before: number): Promise<{ readonly blobs: number; readonly bytes: number }>
+  /** Marks a condemned blob as being removed; still condemned for all others. False when an object took it up again meanwhile. */
+  claim(blob: CondemnedBlob): Promise<boolean>
+  /** Forgets a claimed blob. False when it was announced again meanwhile. */
   drop(blob: CondemnedBlob): Promise<boolean>
-  leastVerified(before: number, limit: number): Promise<{ sha256: string; size: number }[]>
+  leastVerified(before: number, limit: number): Promise<KnownBlob[]>
+  /** Blobs that are not condemned, in the order of their digests. */
+  blobsAfter(sha256: string, limit: number): Promise<KnownBlob[]>
   verified(sha256: string): Promise<void>
   repositories(): Promise<{ name: string; settings: string }[]>
   putRepository(name: string, settings: string): Promise<void>
@@ -54,9 +58,12 @@ export interface ListedObject extends ObjectRow {
   readonly hits: number
 }
 
-export interface CondemnedBlob {
+export interface KnownBlob {
   readonly sha256: string
   readonly size: number
+}
+
+export interface CondemnedBlob extends KnownBlob {
   readonly condemnedAt: number
 }
 
@@ -86,7 +93,7 @@ export async function migrate(database: Database): Promise<void> {
 }
 
 export function createCatalog(database: Database, clock: Clock): Catalog {
-  const touched = new Map<string, { row: ObjectRow; accessedAt: number; hits: number }>()
+  const touched = new Map<ObjectRow, { accessedAt: number; hits: number }>()
   const ask = ({ sql, values }: Statement) => database.query(sql, values)
 
   return {
@@ -99,7 +106,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       await database.batch(statements.keepObject(row))
     },
     async announce(sha256, size) {
-      await database.batch(statements.keepBlob(sha256, size, clock.now()))
+      await database.batch(statements.keepBlob(sha256, size, clock.now(), clock.now()))
     },
     async refresh(row) {
       await ask(statements.refreshObject(row))
@@ -109,21 +116,20 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
     },
 
     touch(row) {
-      const id = `${row.repository}\0${row.key}`
-      const entry = touched.get(id)
-      if (entry === undefined) touched.set(id, { row, accessedAt: clock.now(), hits: 1 })
+      const entry = touched.get(row)
+      if (entry === undefined) touched.set(row, { accessedAt: clock.now(), hits: 1 })
       else {
         entry.accessedAt = clock.now()
         entry.hits += 1
       }
     },
     async flushTouches() {
-      const entries = [...touched.values()]
+      const entries = [...touched]
       touched.clear()
       for (let i = 0; i < entries.length; i += TOUCH_BATCH) {
         const page = entries.slice(i, i + TOUCH_BATCH)
         await database.batch(
-          page.map(({ row, accessedAt, hits }) =>
+          page.map(([row, { accessedAt, hits }]) =>
             statements.touchObject(row.repository, row.key, accessedAt, hits),
           ),
         )
@@ -160,23 +166,25 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
 
     async condemned(before, limit) {
       const rows = await ask(statements.condemnedBlobs(before, limit))
-      return rows.map(row => ({
-        sha256: String(row.sha256),
-        size: Number(row.size),
-        condemnedAt: Number(row.condemned_at),
-      }))
+      return rows.map(row => ({ ...toKnownBlob(row), condemnedAt: Math.abs(Number(row.condemned_at)) }))
     },
-    async condemnedBytes() {
-      const [row] = await ask(statements.condemnedSum())
-      return Number(row?.bytes ?? 0)
+    async condemnedSum(before) {
+      const [row] = await ask(statements.condemnedSum(before))
+      return { blobs: Number(row?.blobs ?? 0), bytes: Number(row?.bytes ?? 0) }
     },
-    async drop(blob) {
-      const results = await database.batch(statements.dropBlob(blob.sha256, blob.condemnedAt))
+    async claim({ sha256, condemnedAt }) {
+      const steps = [statements.absolveBlob(sha256), statements.claimBlob(sha256, condemnedAt)]
+      return ((await database.batch(steps)).at(-1)?.length ?? 0) > 0
+    },
+    async drop({ sha256, condemnedAt }) {
+      const results = await database.batch(statements.dropBlob(sha256, condemnedAt))
       return (results.at(-1)?.length ?? 0) > 0
     },
     async leastVerified(before, limit) {
-      const rows = await ask(statements.leastVerified(before, limit))
-      return rows.map(row => ({ sha256: String(row.sha256), size: Number(row.size) }))
+      return (await ask(statements.leastVerified(before, limit))).map(toKnownBlob)
+    },
+    async blobsAfter(sha256, limit) {
+      return (await ask(statements.blobsAfter(sha256, limit))).map(toKnownBlob)
     },
     async verified(sha256) {
       await ask(statements.verified(sha256, clock.now()))
@@ -202,6 +210,10 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       return String(row.value)
     },
   }
+}
+
+function toKnownBlob(row: Row): KnownBlob {
+  return { sha256: String(row.sha256), size: Number(row.size) }
 }
 
 function toObjectRow(row: Row): ObjectRow {

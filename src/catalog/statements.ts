@@ -28,7 +28,7 @@ export const statements = {
         where repository = $1`,
       values: [row.repository, row.size, row.key],
     },
-    ...statements.keepBlob(row.sha256, row.size, null),
+    ...statements.keepBlob(row.sha256, row.size, row.storedAt, null),
     {
       sql: `update blobs set condemned_at = $4
         where sha256 = (select sha256 from objects where repository = $1 and key = $2) and sha256 <> $3
@@ -65,8 +65,11 @@ export const statements = {
     },
   ],
 
-  /** A blob with `condemnedAt` set is only announced: the collector takes it when no object follows. */
-  keepBlob: (sha256: string, size: number, condemnedAt: number | null): Statement[] => [
+  /**
+   * A blob with `condemnedAt` set is only announced: the collector takes it when no object follows. One that is
+   * condemned already gets a new term. Its bytes were hashed just now, so they count as verified `at`.
+   */
+  keepBlob: (sha256: string, size: number, at: number, condemnedAt: number | null): Statement[] => [
     {
       sql: "insert into usage (repository, bytes, objects) values ('', 0, 0) on conflict (repository) do nothing",
     },
@@ -76,9 +79,13 @@ export const statements = {
       values: [sha256, size],
     },
     {
-      sql: `insert into blobs (sha256, size, condemned_at, verified_at) values ($1, $2, $3, 0)
-        on conflict (sha256) do update set condemned_at = ${condemnedAt === null ? 'null' : 'blobs.condemned_at'}`,
-      values: [sha256, size, condemnedAt],
+      sql: `insert into blobs (sha256, size, condemned_at, verified_at) values ($1, $2, $3, $4)
+        on conflict (sha256) do update set condemned_at = ${
+          condemnedAt === null
+            ? 'null'
+            : 'case when blobs.condemned_at is null then null else excluded.condemned_at end'
+        }`,
+      values: [sha256, size, condemnedAt, at],
     },
   ],
 
@@ -147,25 +154,44 @@ export const statements = {
     values: [before, limit],
   }),
 
-  /** Tells whether the row went: not when an object took the blob up again. */
+  /** A condemnation that lost a race against an object is void. */
+  absolveBlob: (sha256: string): Statement => ({
+    sql: `update blobs set condemned_at = null
+      where sha256 = $1 and condemned_at is not null and exists (select 1 from objects where sha256 = $1)`,
+    values: [sha256],
+  }),
+
+  /** A negative time marks a blob whose bytes are being removed. Tells whether it is marked now. */
+  claimBlob: (sha256: string, condemnedAt: number): Statement => ({
+    sql: `update blobs set condemned_at = $3 where sha256 = $1 and condemned_at in ($2, $3)
+      and not exists (select 1 from objects where sha256 = $1) returning sha256`,
+    values: [sha256, condemnedAt, -condemnedAt],
+  }),
+
+  /** Forgets a marked blob, unless it was announced again meanwhile. */
   dropBlob: (sha256: string, condemnedAt: number): Statement[] => [
     {
-      sql: `update usage set bytes = bytes - coalesce((select size from blobs where sha256 = $1 and condemned_at = $2
-            and not exists (select 1 from objects where sha256 = $1)), 0),
-          objects = objects - (select cast(count(*) as integer) from blobs where sha256 = $1 and condemned_at = $2
-            and not exists (select 1 from objects where sha256 = $1))
+      sql: `update usage set
+          bytes = bytes - coalesce((select size from blobs where sha256 = $1 and condemned_at = $2), 0),
+          objects = objects - (select cast(count(*) as integer) from blobs where sha256 = $1 and condemned_at = $2)
         where repository = ''`,
-      values: [sha256, condemnedAt],
+      values: [sha256, -condemnedAt],
     },
     {
-      sql: `delete from blobs where sha256 = $1 and condemned_at = $2
-        and not exists (select 1 from objects where sha256 = $1) returning sha256`,
-      values: [sha256, condemnedAt],
+      sql: 'delete from blobs where sha256 = $1 and condemned_at = $2 returning sha256',
+      values: [sha256, -condemnedAt],
     },
   ],
 
-  condemnedSum: (): Statement => ({
-    sql: 'select cast(coalesce(sum(size), 0) as bigint) as bytes from blobs where condemned_at is not null',
+  condemnedSum: (before: number): Statement => ({
+    sql: `select cast(count(*) as bigint) as blobs, cast(coalesce(sum(size), 0) as bigint) as bytes
+      from blobs where condemned_at <= $1`,
+    values: [before],
+  }),
+
+  blobsAfter: (sha256: string, limit: number): Statement => ({
+    sql: 'select sha256, size from blobs where condemned_at is null and sha256 > $1 order by sha256 limit $2',
+    values: [sha256, limit],
   }),
 
   leastVerified: (before: number, limit: number): Statement => ({

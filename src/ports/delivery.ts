@@ -6,9 +6,6 @@ import type { StoredBlob } from './blob-store.ts'
 /** Whatever this runtime makes an answer of; each has a type of its own for it. */
 export type AnswerBody = NonNullable<ConstructorParameters<typeof Response>[0]>
 
-/** What this runtime's `Response` takes as a body. */
-export type AnswerBody = ConstructorParameters<typeof Response>[0]
-
 export interface Delivery {
   /** False where a streamed body loses its Content-Length (Bun): then short misses wait for their end. */
   readonly streamsKeepLength: boolean

@@ -28,6 +28,8 @@ export interface RunningFlight {
   readonly landing: Promise<Landing>
   /** The object once it is kept; null when its bytes were passed through and not kept. Fails with a Problem. */
   readonly done: Promise<ObjectRow | null>
+  /** False once it cannot take newcomers: a body that is not kept, and whose first byte is gone. */
+  readonly isOpen: boolean
   /** Bytes that can be had at once. */
   readonly arrived: number
   /** Bytes a second that the origin delivers, as far as it is known; 0 = unknown. */

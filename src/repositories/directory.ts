@@ -61,11 +61,17 @@ export function createDirectory(parts: {
     merge()
   }
 
-  function refresh(): Promise<void> {
+  function join(): Promise<void> {
     reading ??= read().finally(() => {
       reading = null
     })
     return reading
+  }
+
+  /** A reading under way may have begun before the change that the caller wants to see: another one follows it. */
+  async function refresh(): Promise<void> {
+    await reading?.catch(() => {})
+    await join()
   }
 
   merge()
@@ -80,7 +86,7 @@ export function createDirectory(parts: {
       if (clock.now() - readAt < REFRESH_MS) return
       const isFirst = readAt === Number.NEGATIVE_INFINITY
       try {
-        await refresh()
+        await join()
       } catch (error) {
         // The file's repositories go on while the database is away.
         readAt = clock.now()

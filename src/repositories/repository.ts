@@ -1,6 +1,6 @@
 // What all kinds of repositories share: the questions they answer, and the shape of their answers before they are HTTP.
 
-import type { Format, PackageRequest } from '../formats/format.ts'
+import type { Format } from '../formats/format.ts'
 import type { ObjectRow, OriginHead } from '../model/object.ts'
 import type { Problem } from '../model/problem.ts'
 import type { RepositorySettings } from '../model/repository.ts'
@@ -69,5 +69,3 @@ export type Outcome =
 export function isChange(meaning: Target | Change): meaning is Change {
   return meaning.kind === 'put' || meaning.kind === 'delete'
 }
-
-export type { PackageRequest }

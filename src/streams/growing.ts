@@ -34,6 +34,7 @@ export class GrowingBody {
   #failure: unknown = null
   #forGrowth: (() => void)[] = []
   #forProgress: (() => void)[] = []
+  #forReaders: (() => void)[] = []
   #isIdle = false
 
   constructor(options: GrowingOptions) {
@@ -99,10 +100,23 @@ export class GrowingBody {
     return new Promise(resolve => this.#forProgress.push(resolve))
   }
 
+  /** Resolves when a reader comes. */
+  joined(): Promise<void> {
+    return new Promise(resolve => this.#forReaders.push(resolve))
+  }
+
+  /** Readers this far behind are no longer waited for: they go on when the body is kept, or fail. */
+  leaveBehind(bytes: number): void {
+    for (const reader of this.#readers) {
+      if (this.#visible - reader.position > bytes) reader.isLost = true
+    }
+  }
+
   /** The body from `start` to `end` inclusive (to its end when absent). */
   stream(start = 0, end = Number.POSITIVE_INFINITY): ReadableStream<Uint8Array> {
     const reader: Reader = { position: start, isLost: false }
     this.#readers.add(reader)
+    wake(this.#forReaders)
     const leave = () => {
       if (this.#readers.delete(reader)) wake(this.#forProgress)
       this.#rest()
@@ -190,6 +204,7 @@ export class GrowingBody {
   #settle(): void {
     wake(this.#forGrowth)
     wake(this.#forProgress)
+    wake(this.#forReaders)
     this.#rest()
   }
 

@@ -1,0 +1,73 @@
+// Joins the rooms: services in, one fetch function out. The only file that knows which formats there are.
+
+import { migrate } from './catalog/catalog.ts'
+import type { Format } from './formats/format.ts'
+import { formats as allFormats } from './formats/index.ts'
+import { createAuth } from './http/auth.ts'
+import { createHotPath } from './http/hot-path.ts'
+import { type Client, createJournal } from './http/journal.ts'
+import { createManagement } from './http/management.ts'
+import { createPackageDoor } from './http/packages.ts'
+import { problemText } from './http/problems.ts'
+import { findPlace, rawTargetOf } from './http/requests.ts'
+import { toProblem } from './model/problem.ts'
+import { createRepositories, type Repositories } from './repositories/repositories.ts'
+import type { Services } from './services.ts'
+
+export interface App {
+  /** Synchronous on the hot path: callers must not wait for it in vain. */
+  fetch(request: Request, client?: Client): Response | Promise<Response>
+  readonly repositories: Repositories
+  /** Brings the tables up to date and reads the database's repositories. Must be over before the first request. */
+  start(): Promise<void>
+}
+
+export interface AppOptions {
+  readonly formats?: readonly Format[]
+  /** Off: every request goes the long way. The answers are the same. */
+  readonly hotPath?: boolean
+}
+
+export function createApp(
+  services: Services,
+  { formats = allFormats, hotPath = true }: AppOptions = {},
+): App {
+  const repositories = createRepositories(services, formats)
+  const { catalog, directory } = repositories
+  const auth = createAuth(services.options)
+  const journal = createJournal(services)
+  const hot = createHotPath({ services, catalog, directory, journal })
+  const door = createPackageDoor({ repositories, auth, journal, hot })
+  const management = createManagement({ repositories, auth, journal })
+
+  function fetch(request: Request, client?: Client): Response | Promise<Response> {
+    const rawTarget = rawTargetOf(request.url)
+    if (hotPath && auth.isReadingOpen) {
+      const answer = hot.answer(request, rawTarget)
+      if (answer !== null) return answer
+    }
+    const exchange = journal.open(request, rawTarget, client)
+    try {
+      const place = findPlace(rawTarget)
+      if (place !== null) return door.handle(request, place, exchange, rawTarget)
+      return management.handle(request, exchange)
+    } catch (error) {
+      const response = problemText(
+        toProblem(error, 'internal', 'Cannot answer'),
+        request.method === 'HEAD',
+        null,
+      )
+      journal.other(exchange, response.status)
+      return response
+    }
+  }
+
+  return {
+    fetch,
+    repositories,
+    async start() {
+      await migrate(services.database)
+      await directory.ready()
+    },
+  }
+}

@@ -1,0 +1,439 @@
+// One flight: what one request to the origin brings for all who want the same object. It decides by what is known
+// and by what the origin says, lands (body on its way, copy kept, negative, withheld), and records what it kept.
+
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Format, Source } from '../formats/format.ts'
+import type { Digest } from '../model/digest.ts'
+import { isFresh, type ObjectRow, type OriginHead } from '../model/object.ts'
+import type { Origin } from '../model/origin.ts'
+import { Problem, toProblem } from '../model/problem.ts'
+import type { RepositorySettings } from '../model/repository.ts'
+import type { Committed, Stage } from '../ports/blob-store.ts'
+import type { FlightJob, Landing, RunningFlight } from '../ports/flights.ts'
+import type { UpstreamResponse } from '../ports/upstream.ts'
+import type { Services } from '../services.ts'
+import { GrowingBody } from '../streams/growing.ts'
+import type { Breaker } from './breaker.ts'
+import type { Directory } from './directory.ts'
+import { requireRepository } from './directory.ts'
+import { download, RING_BYTES } from './download.ts'
+import {
+  coversStatus,
+  freshUntil,
+  isUnchanged,
+  publishedAtOf,
+  validatorsOf,
+  withheldUntil,
+} from './freshness.ts'
+import { judge, type Verdict } from './gate.ts'
+import { bodyDigestsOf, isStrong, originHeadOf } from './origin-head.ts'
+import { remember } from './remembered.ts'
+import type { StoreRoom } from './store-room.ts'
+import { createUnkeptStage } from './unkept-stage.ts'
+
+/** How long a body waits to be whole while a copy at hand could stand in for it. */
+const HOLD_MS = 2_000
+
+export interface FlightParts {
+  readonly services: Services
+  readonly formats: ReadonlyMap<string, Format>
+  readonly catalog: Catalog
+  readonly directory: Directory
+  readonly breaker: Breaker
+  readonly room: StoreRoom
+}
+
+/** Starts flights. The same job may be started anywhere: it is looked up anew where it flies. */
+export function createFlightDeck(parts: FlightParts): (job: FlightJob) => RunningFlight {
+  return job => new Flight(parts, job)
+}
+
+class Flight implements RunningFlight {
+  readonly landing: Promise<Landing>
+  readonly done: Promise<ObjectRow | null>
+  readonly #parts: FlightParts
+  readonly #job: FlightJob
+  readonly #name: string
+  #land: (landing: Landing) => void = () => {}
+  #growing: GrowingBody | null = null
+  #firstByteAt = 0
+
+  constructor(parts: FlightParts, job: FlightJob) {
+    this.#parts = parts
+    this.#job = job
+    this.#name = `${job.repository}/${job.target.key}`
+    const landed = new Promise<Landing>(resolve => {
+      this.#land = resolve
+    })
+    this.done = this.#fly()
+    // Whoever waits for the landing hears of a failure before it, and nobody is obliged to wait for either.
+    this.landing = Promise.race([landed, this.done.then(() => landed)])
+    this.landing.catch(() => {})
+    this.done.catch(() => {})
+  }
+
+  get isOpen(): boolean {
+    return this.#growing === null || this.#growing.canRead(0)
+  }
+
+  get arrived(): number {
+    return this.#growing?.visible ?? 0
+  }
+
+  get rate(): number {
+    const seconds = (this.#parts.services.clock.now() - this.#firstByteAt) / 1000
+    return this.arrived === 0 || seconds <= 0 ? 0 : this.arrived / seconds
+  }
+
+  body(start = 0, end?: number): ReadableStream<Uint8Array> | null {
+    if (this.#growing === null || !this.#growing.canRead(start)) return null
+    return this.#growing.stream(start, end)
+  }
+
+  async #fly(): Promise<ObjectRow | null> {
+    const { directory, formats, breaker, services } = this.#parts
+    const { repository, target } = this.#job
+    await directory.ready()
+    const settings = requireRepository(directory, repository)
+    const format = formats.get(settings.format)
+    const { origin } = settings
+    if (origin === null || format === undefined)
+      throw new Problem('internal', `Cannot fetch ${this.#name}: it has no origin`)
+    const trip: Trip = {
+      settings,
+      origin,
+      format,
+      source: format.locate(target, origin),
+      verdict: judge(settings, target),
+      host: new URL(origin.baseUrl).host,
+    }
+
+    const row = await this.#findCopy()
+    if (row !== null && isFresh(row, services.clock.now())) return this.#keep(row, 'fresh')
+    const waitSeconds = await breaker.waitSeconds(trip.host)
+    if (waitSeconds !== null) {
+      const problem = new Problem(
+        'upstream-busy',
+        `Cannot fetch ${this.#name}: ${trip.host} failed repeatedly and is left alone for ${waitSeconds} s`,
+        { retryAfterSeconds: waitSeconds },
+      )
+      return this.#makeDo(trip, row, problem)
+    }
+    try {
+      return await this.#ask(trip, row)
+    } catch (error) {
+      const problem = toProblem(error, 'internal', `Cannot fetch ${this.#name}`)
+      if (!problem.isUnreachable || this.#growing !== null) throw problem // a body that broke off is not a dead origin
+      await breaker.failed(trip.host)
+      return this.#makeDo(trip, row, problem)
+    }
+  }
+
+  /** The row at hand, if its bytes are. */
+  async #findCopy(): Promise<ObjectRow | null> {
+    const { catalog, services } = this.#parts
+    const row = await catalog.find(this.#job.repository, this.#job.target.key)
+    if (row === null || (await services.blobs.open(row.sha256, row.size)) !== null) return row
+    await catalog.forget(row)
+    return null
+  }
+
+  async #ask(trip: Trip, row: ObjectRow | null): Promise<ObjectRow | null> {
+    if (row !== null && trip.settings.caching.checkMutableUpdates && trip.verdict.isUserMutable) {
+      const validators = validatorsOf(row)
+      if (Object.keys(validators).length > 0) {
+        const response = await this.#send(trip, 'HEAD', validators)
+        if (response.status === 304) return this.#refresh(trip, row, originHeadOf(response.headers))
+        const head = originHeadOf(response.headers)
+        if (response.status === 200 && isUnchanged(row, head)) return this.#refresh(trip, row, head)
+        return this.#settle(trip, row, await this.#send(trip, 'GET', {}))
+      }
+    }
+    return this.#settle(trip, row, await this.#send(trip, 'GET', row === null ? {} : validatorsOf(row)))
+  }
+
+  async #settle(trip: Trip, row: ObjectRow | null, response: UpstreamResponse): Promise<ObjectRow | null> {
+    const head = originHeadOf(response.headers)
+    if (response.status === 200 && response.body !== null)
+      return this.#receive(trip, row, response, response.body, head)
+    await response.body?.cancel()
+    if (response.status === 304 && row !== null) return this.#refresh(trip, row, head)
+    return this.#refuse(trip, row, response)
+  }
+
+  /** The origin answered, but not with the object. */
+  async #refuse(trip: Trip, row: ObjectRow | null, response: UpstreamResponse): Promise<ObjectRow | null> {
+    const { catalog, services } = this.#parts
+    const { repository, target } = this.#job
+    const { caching } = trip.settings
+    const { status } = response
+    if (row !== null && coversStatus(caching.staleOn, status)) {
+      services.log.warn(
+        `Cannot refresh ${this.#name}: its origin answered ${status}; the copy at hand is served`,
+        { repository },
+      )
+      return this.#stale(trip, row)
+    }
+    const isGone = status === 404 || status === 410
+    if (isGone) {
+      if (row !== null) await catalog.forget(row)
+      const ttlSeconds = caching.negativeTtlSeconds ?? trip.format.negativeTtlSeconds
+      await remember(services.keyValue, repository, target.key, { kind: 'negative', status }, ttlSeconds)
+    }
+    this.#land({
+      kind: 'negative',
+      status,
+      retryAfter: response.headers.get('retry-after'),
+      isRemembered: isGone,
+    })
+    return null
+  }
+
+  async #receive(
+    trip: Trip,
+    row: ObjectRow | null,
+    response: UpstreamResponse,
+    body: ReadableStream<Uint8Array>,
+    head: OriginHead,
+  ): Promise<ObjectRow | null> {
+    const publishedAt = publishedAtOf(head)
+    if (await this.#withhold(trip, publishedAt)) {
+      await body.cancel()
+      return null
+    }
+    const expected = [...(this.#job.target.expected ?? []), ...bodyDigestsOf(response.headers)]
+    const stage = await this.#openStage(expected, head.size)
+    const growing = this.#openBody(stage)
+    const takeOff = () => this.#land({ kind: 'body', head, isKept: stage !== null })
+    // With a copy at hand, a transfer that breaks at once is answered with the copy: the body waits a moment.
+    const isHeld = row !== null
+    if (isHeld)
+      this.#parts.services.background.run('take off', this.#parts.services.clock.sleep(HOLD_MS).then(takeOff))
+    else takeOff()
+    try {
+      const committed = await this.#download(trip, head, body, growing, expected, stage)
+      const kept = committed === null ? null : this.#rowOf(trip, head, committed, publishedAt)
+      const blob = kept === null ? null : await this.#record(kept)
+      growing.end(blob)
+      takeOff()
+      return blob === null ? null : kept
+    } catch (error) {
+      const problem = fromOrigin(toProblem(error, 'internal', `Cannot fetch ${this.#name}`))
+      growing.fail(problem)
+      if (row !== null && problem.isUnreachable) return this.#makeDo(trip, row, problem)
+      this.#parts.services.log.warn(problem.message, {
+        repository: this.#job.repository,
+        problem: problem.code,
+      })
+      throw problem
+    }
+  }
+
+  async #openStage(expected: readonly Digest[], size: number | null): Promise<Stage | null> {
+    const { services, room } = this.#parts
+    if (!room.isOpen()) return null
+    try {
+      return await services.blobs.stage({ expected, size: size ?? undefined })
+    } catch (error) {
+      room.close(toProblem(error, 'store-broken', `Cannot keep ${this.#name}`))
+      return null
+    }
+  }
+
+  #openBody(stage: Stage | null): GrowingBody {
+    const { background, clock } = this.#parts.services
+    const close = async () => {
+      await stage?.discard()
+      await stage?.close?.()
+    }
+    this.#growing = new GrowingBody({
+      ringBytes: RING_BYTES,
+      readBack: stage?.read?.bind(stage),
+      onIdle: () => background.run('close stage', close()),
+    })
+    this.#firstByteAt = clock.now()
+    return this.#growing
+  }
+
+  #download(
+    trip: Trip,
+    head: OriginHead,
+    body: ReadableStream<Uint8Array>,
+    growing: GrowingBody,
+    expected: readonly Digest[],
+    stage: Stage | null,
+  ): Promise<Committed | null> {
+    const { services, catalog, room } = this.#parts
+    const parts = {
+      name: this.#name,
+      head,
+      body,
+      growing,
+      expected,
+      clock: services.clock,
+      originBytes: services.meter.counter('artifactapi_origin_bytes_total', { repo: this.#job.repository }),
+      resume: (offset: number) => this.#resume(trip, head, offset),
+      announce: ({ sha256, size }: Committed) => catalog.announce(sha256, size),
+      onStoreFault: (problem: Problem) => room.close(problem),
+    }
+    return download(parts, stage, createUnkeptStage(services.hasher, expected))
+  }
+
+  /** Writes the books. Right bytes that cannot be booked are still served, once. */
+  async #record(row: ObjectRow) {
+    const { services, catalog, room } = this.#parts
+    room.reopen()
+    try {
+      await catalog.keep(row)
+    } catch (error) {
+      services.log.error(`Cannot record ${this.#name}: it will be fetched again`, { error })
+    }
+    return services.blobs.open(row.sha256, row.size)
+  }
+
+  #rowOf(
+    trip: Trip,
+    head: OriginHead,
+    committed: { sha256: string; size: number },
+    publishedAt: number | null,
+  ): ObjectRow {
+    const now = this.#parts.services.clock.now()
+    const { target, repository } = this.#job
+    const { pathClass } = trip.verdict
+    return {
+      ...head,
+      repository,
+      key: target.key,
+      path: target.path,
+      fileName: target.fileName,
+      pathClass,
+      sha256: committed.sha256,
+      size: committed.size,
+      storedAt: now,
+      checkedAt: now,
+      freshUntil: freshUntil(trip.settings, pathClass, now),
+      publishedAt,
+      isPinned: false,
+    }
+  }
+
+  /** Goes on where the origin broke off, if its strong validator still names the same bytes. */
+  async #resume(trip: Trip, head: OriginHead, offset: number): Promise<ReadableStream<Uint8Array> | null> {
+    if (!isStrong(head.etag) || head.etag === null || head.contentEncoding !== null) return null
+    const { log } = this.#parts.services
+    log.info(`Resuming ${this.#name} at byte ${offset}`, { repository: this.#job.repository })
+    const response = await this.#send(trip, 'GET', { range: `bytes=${offset}-`, 'if-range': head.etag })
+    const size = head.size === null ? '\\d+|\\*' : String(head.size)
+    const fits = new RegExp(`^bytes ${offset}-\\d+/(${size})$`).test(
+      response.headers.get('content-range') ?? '',
+    )
+    if (response.status === 206 && fits && response.headers.get('etag') === head.etag) return response.body
+    await response.body?.cancel()
+    return null
+  }
+
+  async #withhold(trip: Trip, publishedAt: number | null): Promise<boolean> {
+    const { services } = this.#parts
+    const now = services.clock.now()
+    const until = withheldUntil(trip.settings, trip.verdict.pathClass, publishedAt, now)
+    if (until === null) return false
+    const reason = `published ${new Date(publishedAt ?? 0).toISOString()}, held back for ${trip.settings.quarantine?.days} days`
+    const what = { kind: 'withheld', until, reason } as const
+    await remember(
+      services.keyValue,
+      this.#job.repository,
+      this.#job.target.key,
+      what,
+      Math.ceil((until - now) / 1000),
+    )
+    this.#land(what)
+    return true
+  }
+
+  /** An origin that cannot be reached: the copy at hand has to do, if there is one. */
+  async #makeDo(trip: Trip, row: ObjectRow | null, problem: Problem): Promise<ObjectRow> {
+    this.#parts.services.log.warn(
+      row === null ? problem.message : `${problem.message}; the copy at hand is served`,
+      {
+        repository: this.#job.repository,
+        problem: problem.code,
+      },
+    )
+    if (row === null) throw problem
+    return this.#stale(trip, row)
+  }
+
+  async #stale(trip: Trip, row: ObjectRow): Promise<ObjectRow> {
+    const { services } = this.#parts
+    return this.#update(
+      { ...row, freshUntil: freshUntil(trip.settings, trip.verdict.pathClass, services.clock.now()) },
+      'stale',
+    )
+  }
+
+  async #refresh(trip: Trip, row: ObjectRow, head: OriginHead): Promise<ObjectRow> {
+    const now = this.#parts.services.clock.now()
+    const { pathClass } = trip.verdict
+    return this.#update(
+      {
+        ...row,
+        pathClass,
+        checkedAt: now,
+        freshUntil: freshUntil(trip.settings, pathClass, now),
+        etag: head.etag ?? row.etag,
+        lastModified: head.lastModified ?? row.lastModified,
+      },
+      'revalidated',
+    )
+  }
+
+  async #update(row: ObjectRow, how: 'revalidated' | 'stale'): Promise<ObjectRow> {
+    const { services, catalog } = this.#parts
+    try {
+      await catalog.refresh(row)
+    } catch (error) {
+      services.log.error(`Cannot record that ${this.#name} was checked`, { error })
+    }
+    return this.#keep(row, how)
+  }
+
+  #keep(row: ObjectRow, how: 'fresh' | 'revalidated' | 'stale'): ObjectRow {
+    this.#land({ kind: 'kept', row, how })
+    return row
+  }
+
+  async #send(
+    trip: Trip,
+    method: 'GET' | 'HEAD',
+    headers: Record<string, string>,
+  ): Promise<UpstreamResponse> {
+    const { services, breaker } = this.#parts
+    const labels = { repo: this.#job.repository }
+    services.meter.counter('artifactapi_origin_requests_total', labels).value++
+    const startedAt = services.clock.now()
+    const response = await services.upstream.send({
+      url: trip.source.url,
+      method,
+      headers: { ...trip.source.headers, ...headers },
+      origin: trip.origin,
+    })
+    services.meter.observe('artifactapi_origin_seconds', (services.clock.now() - startedAt) / 1000, labels)
+    await breaker.succeeded(trip.host)
+    return response
+  }
+}
+
+interface Trip {
+  readonly settings: RepositorySettings
+  readonly origin: Origin
+  readonly format: Format
+  readonly source: Source
+  readonly verdict: Verdict
+  readonly host: string
+}
+
+/** A body whose digest is wrong is the origin's fault, not the client's. */
+function fromOrigin(problem: Problem): Problem {
+  if (problem.code !== 'digest-mismatch') return problem
+  return new Problem('upstream-broken', problem.message, problem.detail, { cause: problem })
+}
