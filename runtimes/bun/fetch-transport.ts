@@ -28,6 +28,8 @@ async function send(hop: Hop, ca: string[] | undefined): Promise<RawResponse> {
       redirect: 'manual',
       decompress: false,
       proxy: hop.proxy ?? false,
+      // Bun's own idle limit of five minutes also counts the time a body waits for its reader.
+      timeout: false,
       tls: { serverName, ca },
       signal: exchange.signal,
     })
