@@ -2,21 +2,14 @@
 // and by what the origin says, lands (body on its way, copy kept, negative, withheld), and records what it kept.
 
 import type { Catalog } from '../catalog/catalog.ts'
-import type { Format, Source } from '../formats/format.ts'
-import type { Digest } from '../model/digest.ts'
+import type { Format } from '../formats/format.ts'
 import { isFresh, type ObjectRow, type OriginHead } from '../model/object.ts'
-import type { Origin } from '../model/origin.ts'
 import { Problem, toProblem } from '../model/problem.ts'
-import type { RepositorySettings } from '../model/repository.ts'
-import type { Committed, Stage } from '../ports/blob-store.ts'
 import type { FlightJob, Landing, RunningFlight } from '../ports/flights.ts'
 import type { UpstreamResponse } from '../ports/upstream.ts'
 import type { Services } from '../services.ts'
-import { GrowingBody } from '../streams/growing.ts'
 import type { Breaker } from './breaker.ts'
 import type { Directory } from './directory.ts'
-import { requireRepository } from './directory.ts'
-import { download, RING_BYTES } from './download.ts'
 import {
   coversStatus,
   freshUntil,
@@ -25,11 +18,11 @@ import {
   validatorsOf,
   withheldUntil,
 } from './freshness.ts'
-import { judge, type Verdict } from './gate.ts'
-import { bodyDigestsOf, isStrong, originHeadOf } from './origin-head.ts'
+import { Intake } from './intake.ts'
+import { bodyDigestsOf, originHeadOf } from './origin-head.ts'
 import { remember } from './remembered.ts'
 import type { StoreRoom } from './store-room.ts'
-import { createUnkeptStage } from './unkept-stage.ts'
+import { planTrip, type Trip } from './trip.ts'
 
 /** How long a body waits to be whole while a copy at hand could stand in for it. */
 const HOLD_MS = 2_000
@@ -55,8 +48,7 @@ class Flight implements RunningFlight {
   readonly #job: FlightJob
   readonly #name: string
   #land: (landing: Landing) => void = () => {}
-  #growing: GrowingBody | null = null
-  #firstByteAt = 0
+  #intake: Intake | null = null
 
   constructor(parts: FlightParts, job: FlightJob) {
     this.#parts = parts
@@ -73,40 +65,25 @@ class Flight implements RunningFlight {
   }
 
   get isOpen(): boolean {
-    return this.#growing === null || this.#growing.canRead(0)
+    return this.#intake?.isOpen ?? true
   }
 
   get arrived(): number {
-    return this.#growing?.visible ?? 0
+    return this.#intake?.arrived ?? 0
   }
 
   get rate(): number {
-    const seconds = (this.#parts.services.clock.now() - this.#firstByteAt) / 1000
-    return this.arrived === 0 || seconds <= 0 ? 0 : this.arrived / seconds
+    return this.#intake?.rate ?? 0
   }
 
   body(start = 0, end?: number): ReadableStream<Uint8Array> | null {
-    if (this.#growing === null || !this.#growing.canRead(start)) return null
-    return this.#growing.stream(start, end)
+    return this.#intake?.body(start, end) ?? null
   }
 
   async #fly(): Promise<ObjectRow | null> {
-    const { directory, formats, breaker, services } = this.#parts
-    const { repository, target } = this.#job
+    const { directory, breaker, services } = this.#parts
     await directory.ready()
-    const settings = requireRepository(directory, repository)
-    const format = formats.get(settings.format)
-    const { origin } = settings
-    if (origin === null || format === undefined)
-      throw new Problem('internal', `Cannot fetch ${this.#name}: it has no origin`)
-    const trip: Trip = {
-      settings,
-      origin,
-      format,
-      source: format.locate(target, origin),
-      verdict: judge(settings, target),
-      host: new URL(origin.baseUrl).host,
-    }
+    const trip = planTrip(this.#parts, this.#job)
 
     const row = await this.#findCopy()
     if (row !== null && isFresh(row, services.clock.now())) return this.#keep(row, 'fresh')
@@ -123,7 +100,7 @@ class Flight implements RunningFlight {
       return await this.#ask(trip, row)
     } catch (error) {
       const problem = toProblem(error, 'internal', `Cannot fetch ${this.#name}`)
-      if (!problem.isUnreachable || this.#growing !== null) throw problem // a body that broke off is not a dead origin
+      if (!problem.isUnreachable || this.#intake !== null) throw problem // a body that broke off is not a dead origin
       await breaker.failed(trip.host)
       return this.#makeDo(trip, row, problem)
     }
@@ -142,14 +119,14 @@ class Flight implements RunningFlight {
     if (row !== null && trip.settings.caching.checkMutableUpdates && trip.verdict.isUserMutable) {
       const validators = validatorsOf(row)
       if (Object.keys(validators).length > 0) {
-        const response = await this.#send(trip, 'HEAD', validators)
+        const response = await trip.send('HEAD', validators)
         if (response.status === 304) return this.#refresh(trip, row, originHeadOf(response.headers))
         const head = originHeadOf(response.headers)
         if (response.status === 200 && isUnchanged(row, head)) return this.#refresh(trip, row, head)
-        return this.#settle(trip, row, await this.#send(trip, 'GET', {}))
+        return this.#settle(trip, row, await trip.send('GET', {}))
       }
     }
-    return this.#settle(trip, row, await this.#send(trip, 'GET', row === null ? {} : validatorsOf(row)))
+    return this.#settle(trip, row, await trip.send('GET', row === null ? {} : validatorsOf(row)))
   }
 
   async #settle(trip: Trip, row: ObjectRow | null, response: UpstreamResponse): Promise<ObjectRow | null> {
@@ -202,93 +179,27 @@ class Flight implements RunningFlight {
       return null
     }
     const expected = [...(this.#job.target.expected ?? []), ...bodyDigestsOf(response.headers)]
-    const stage = await this.#openStage(expected, head.size)
-    const growing = this.#openBody(stage)
-    const takeOff = () => this.#land({ kind: 'body', head, isKept: stage !== null })
+    const { repository } = this.#job
+    const intake = await Intake.open(this.#parts, { repository, name: this.#name, head, expected })
+    this.#intake = intake
+    const takeOff = () => this.#land({ kind: 'body', head, isKept: intake.isKept })
     // With a copy at hand, a transfer that breaks at once is answered with the copy: the body waits a moment.
-    const isHeld = row !== null
-    if (isHeld)
-      this.#parts.services.background.run('take off', this.#parts.services.clock.sleep(HOLD_MS).then(takeOff))
-    else takeOff()
+    if (row === null) takeOff()
+    else void this.#parts.services.clock.sleep(HOLD_MS).then(takeOff)
     try {
-      const committed = await this.#download(trip, head, body, growing, expected, stage)
-      const kept = committed === null ? null : this.#rowOf(trip, head, committed, publishedAt)
-      const blob = kept === null ? null : await this.#record(kept)
-      growing.end(blob)
+      const committed = await intake.receive(body, offset => trip.resume(head, offset))
+      const kept = await intake.complete(
+        committed === null ? null : this.#rowOf(trip, head, committed, publishedAt),
+      )
       takeOff()
-      return blob === null ? null : kept
+      return kept
     } catch (error) {
       const problem = fromOrigin(toProblem(error, 'internal', `Cannot fetch ${this.#name}`))
-      growing.fail(problem)
+      intake.fail(problem)
       if (row !== null && problem.isUnreachable) return this.#makeDo(trip, row, problem)
-      this.#parts.services.log.warn(problem.message, {
-        repository: this.#job.repository,
-        problem: problem.code,
-      })
+      this.#parts.services.log.warn(problem.message, { repository, problem: problem.code })
       throw problem
     }
-  }
-
-  async #openStage(expected: readonly Digest[], size: number | null): Promise<Stage | null> {
-    const { services, room } = this.#parts
-    if (!room.isOpen()) return null
-    try {
-      return await services.blobs.stage({ expected, size: size ?? undefined })
-    } catch (error) {
-      room.close(toProblem(error, 'store-broken', `Cannot keep ${this.#name}`))
-      return null
-    }
-  }
-
-  #openBody(stage: Stage | null): GrowingBody {
-    const { background, clock } = this.#parts.services
-    const close = async () => {
-      await stage?.discard()
-      await stage?.close?.()
-    }
-    this.#growing = new GrowingBody({
-      ringBytes: RING_BYTES,
-      readBack: stage?.read?.bind(stage),
-      onIdle: () => background.run('close stage', close()),
-    })
-    this.#firstByteAt = clock.now()
-    return this.#growing
-  }
-
-  #download(
-    trip: Trip,
-    head: OriginHead,
-    body: ReadableStream<Uint8Array>,
-    growing: GrowingBody,
-    expected: readonly Digest[],
-    stage: Stage | null,
-  ): Promise<Committed | null> {
-    const { services, catalog, room } = this.#parts
-    const parts = {
-      name: this.#name,
-      head,
-      body,
-      growing,
-      expected,
-      clock: services.clock,
-      originBytes: services.meter.counter('artifactapi_origin_bytes_total', { repo: this.#job.repository }),
-      resume: (offset: number) => this.#resume(trip, head, offset),
-      announce: ({ sha256, size }: Committed) => catalog.announce(sha256, size),
-      onStoreFault: (problem: Problem) => room.close(problem),
-    }
-    return download(parts, stage, createUnkeptStage(services.hasher, expected))
-  }
-
-  /** Writes the books. Right bytes that cannot be booked are still served, once. */
-  async #record(row: ObjectRow) {
-    const { services, catalog, room } = this.#parts
-    room.reopen()
-    try {
-      await catalog.keep(row)
-    } catch (error) {
-      services.log.error(`Cannot record ${this.#name}: it will be fetched again`, { error })
-    }
-    return services.blobs.open(row.sha256, row.size)
   }
 
   #rowOf(
@@ -315,21 +226,6 @@ class Flight implements RunningFlight {
       publishedAt,
       isPinned: false,
     }
-  }
-
-  /** Goes on where the origin broke off, if its strong validator still names the same bytes. */
-  async #resume(trip: Trip, head: OriginHead, offset: number): Promise<ReadableStream<Uint8Array> | null> {
-    if (!isStrong(head.etag) || head.etag === null || head.contentEncoding !== null) return null
-    const { log } = this.#parts.services
-    log.info(`Resuming ${this.#name} at byte ${offset}`, { repository: this.#job.repository })
-    const response = await this.#send(trip, 'GET', { range: `bytes=${offset}-`, 'if-range': head.etag })
-    const size = head.size === null ? '\\d+|\\*' : String(head.size)
-    const fits = new RegExp(`^bytes ${offset}-\\d+/(${size})$`).test(
-      response.headers.get('content-range') ?? '',
-    )
-    if (response.status === 206 && fits && response.headers.get('etag') === head.etag) return response.body
-    await response.body?.cancel()
-    return null
   }
 
   async #withhold(trip: Trip, publishedAt: number | null): Promise<boolean> {
@@ -401,35 +297,6 @@ class Flight implements RunningFlight {
     this.#land({ kind: 'kept', row, how })
     return row
   }
-
-  async #send(
-    trip: Trip,
-    method: 'GET' | 'HEAD',
-    headers: Record<string, string>,
-  ): Promise<UpstreamResponse> {
-    const { services, breaker } = this.#parts
-    const labels = { repo: this.#job.repository }
-    services.meter.counter('artifactapi_origin_requests_total', labels).value++
-    const startedAt = services.clock.now()
-    const response = await services.upstream.send({
-      url: trip.source.url,
-      method,
-      headers: { ...trip.source.headers, ...headers },
-      origin: trip.origin,
-    })
-    services.meter.observe('artifactapi_origin_seconds', (services.clock.now() - startedAt) / 1000, labels)
-    await breaker.succeeded(trip.host)
-    return response
-  }
-}
-
-interface Trip {
-  readonly settings: RepositorySettings
-  readonly origin: Origin
-  readonly format: Format
-  readonly source: Source
-  readonly verdict: Verdict
-  readonly host: string
 }
 
 /** A body whose digest is wrong is the origin's fault, not the client's. */

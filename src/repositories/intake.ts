@@ -1,0 +1,135 @@
+// One body coming in: where it is staged, who reads it meanwhile, and how it is booked once it is kept.
+
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Digest } from '../model/digest.ts'
+import type { ObjectRow, OriginHead } from '../model/object.ts'
+import { toProblem } from '../model/problem.ts'
+import type { Committed, Stage } from '../ports/blob-store.ts'
+import type { Services } from '../services.ts'
+import { GrowingBody } from '../streams/growing.ts'
+import { download, RING_BYTES } from './download.ts'
+import type { StoreRoom } from './store-room.ts'
+import { createUnkeptStage } from './unkept-stage.ts'
+
+export interface IntakeParts {
+  readonly services: Services
+  readonly catalog: Catalog
+  readonly room: StoreRoom
+}
+
+export interface Incoming {
+  readonly repository: string
+  /** Repository and key, for messages. */
+  readonly name: string
+  readonly head: OriginHead
+  readonly expected: readonly Digest[]
+}
+
+export class Intake {
+  /** False when the store takes nothing now: the body is passed through. */
+  readonly isKept: boolean
+  readonly #parts: IntakeParts
+  readonly #incoming: Incoming
+  readonly #stage: Stage | null
+  readonly #growing: GrowingBody
+  readonly #firstByteAt: number
+
+  static async open(parts: IntakeParts, incoming: Incoming): Promise<Intake> {
+    const { services, room } = parts
+    if (!room.isOpen()) return new Intake(parts, incoming, null)
+    const { expected, head, name } = incoming
+    try {
+      return new Intake(
+        parts,
+        incoming,
+        await services.blobs.stage({ expected, size: head.size ?? undefined }),
+      )
+    } catch (error) {
+      room.close(toProblem(error, 'store-broken', `Cannot keep ${name}`))
+      return new Intake(parts, incoming, null)
+    }
+  }
+
+  private constructor(parts: IntakeParts, incoming: Incoming, stage: Stage | null) {
+    const { background, clock } = parts.services
+    this.#parts = parts
+    this.#incoming = incoming
+    this.#stage = stage
+    this.isKept = stage !== null
+    this.#firstByteAt = clock.now()
+    const close = async () => {
+      await stage?.discard()
+      await stage?.close?.()
+    }
+    this.#growing = new GrowingBody({
+      ringBytes: RING_BYTES,
+      readBack: stage?.read?.bind(stage),
+      onIdle: () => background.run('close stage', close()),
+    })
+  }
+
+  /** False once the first byte is gone for newcomers. */
+  get isOpen(): boolean {
+    return this.#growing.canRead(0)
+  }
+
+  get arrived(): number {
+    return this.#growing.visible
+  }
+
+  /** Bytes a second. */
+  get rate(): number {
+    const seconds = (this.#parts.services.clock.now() - this.#firstByteAt) / 1000
+    return this.arrived === 0 || seconds <= 0 ? 0 : this.arrived / seconds
+  }
+
+  body(start: number, end: number | undefined): ReadableStream<Uint8Array> | null {
+    return this.#growing.canRead(start) ? this.#growing.stream(start, end) : null
+  }
+
+  /** Takes the body in. Tells what was kept; null when it was passed through only. */
+  receive(
+    body: ReadableStream<Uint8Array>,
+    resume: (offset: number) => Promise<ReadableStream<Uint8Array> | null>,
+  ): Promise<Committed | null> {
+    const { services, catalog, room } = this.#parts
+    const { repository, expected } = this.#incoming
+    return download(
+      {
+        ...this.#incoming,
+        body,
+        growing: this.#growing,
+        clock: services.clock,
+        originBytes: services.meter.counter('artifactapi_origin_bytes_total', { repo: repository }),
+        resume,
+        announce: ({ sha256, size }) => catalog.announce(sha256, size),
+        onStoreFault: problem => room.close(problem),
+      },
+      this.#stage,
+      createUnkeptStage(services.hasher, expected),
+    )
+  }
+
+  /** Writes the books, and lets the readers end. Right bytes that cannot be booked are still served, once. */
+  async complete(row: ObjectRow | null): Promise<ObjectRow | null> {
+    const { services, catalog, room } = this.#parts
+    if (row === null) {
+      this.#growing.end(null)
+      return null
+    }
+    room.reopen()
+    let isBooked = true
+    try {
+      await catalog.keep(row)
+    } catch (error) {
+      isBooked = false
+      services.log.error(`Cannot record ${this.#incoming.name}: it will be fetched again`, { error })
+    }
+    this.#growing.end(await services.blobs.open(row.sha256, row.size))
+    return isBooked ? row : null
+  }
+
+  fail(problem: unknown): void {
+    this.#growing.fail(problem)
+  }
+}

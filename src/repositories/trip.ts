@@ -1,0 +1,82 @@
+// The way to an origin for one job: what is asked for where, under which rules, and how a broken answer is gone on with.
+
+import type { Format } from '../formats/format.ts'
+import type { OriginHead } from '../model/object.ts'
+import { Problem } from '../model/problem.ts'
+import type { RepositorySettings } from '../model/repository.ts'
+import type { FlightJob } from '../ports/flights.ts'
+import type { UpstreamResponse } from '../ports/upstream.ts'
+import type { Services } from '../services.ts'
+import type { Breaker } from './breaker.ts'
+import { type Directory, requireRepository } from './directory.ts'
+import { judge, type Verdict } from './gate.ts'
+import { isStrong } from './origin-head.ts'
+
+export interface Trip {
+  readonly settings: RepositorySettings
+  readonly format: Format
+  readonly verdict: Verdict
+  /** What the breaker counts by. */
+  readonly host: string
+  send(method: 'GET' | 'HEAD', headers: Readonly<Record<string, string>>): Promise<UpstreamResponse>
+  /** The rest of a body from `offset`; null unless the origin's strong validator still names the same bytes. */
+  resume(head: OriginHead, offset: number): Promise<ReadableStream<Uint8Array> | null>
+}
+
+export interface TripParts {
+  readonly services: Services
+  readonly formats: ReadonlyMap<string, Format>
+  readonly directory: Directory
+  readonly breaker: Breaker
+}
+
+export function planTrip({ services, formats, directory, breaker }: TripParts, job: FlightJob): Trip {
+  const { repository, target } = job
+  const settings = requireRepository(directory, repository)
+  const format = formats.get(settings.format)
+  const { origin } = settings
+  if (origin === null || format === undefined) {
+    throw new Problem('internal', `Cannot fetch ${repository}/${target.key}: it has no origin`)
+  }
+  const source = format.locate(target, origin)
+  const from = origin
+  const { host } = new URL(origin.baseUrl)
+
+  async function send(
+    method: 'GET' | 'HEAD',
+    headers: Readonly<Record<string, string>>,
+  ): Promise<UpstreamResponse> {
+    const labels = { repo: repository }
+    services.meter.counter('artifactapi_origin_requests_total', labels).value++
+    const startedAt = services.clock.now()
+    const response = await services.upstream.send({
+      url: source.url,
+      method,
+      headers: { ...source.headers, ...headers },
+      origin: from,
+    })
+    services.meter.observe('artifactapi_origin_seconds', (services.clock.now() - startedAt) / 1000, labels)
+    await breaker.succeeded(host)
+    return response
+  }
+
+  return {
+    settings,
+    format,
+    host,
+    verdict: judge(settings, target),
+    send,
+    async resume(head, offset) {
+      if (head.etag === null || !isStrong(head.etag) || head.contentEncoding !== null) return null
+      services.log.info(`Resuming ${repository}/${target.key} at byte ${offset}`, { repository })
+      const response = await send('GET', { range: `bytes=${offset}-`, 'if-range': head.etag })
+      const size = head.size === null ? '\\d+|\\*' : String(head.size)
+      const fits = new RegExp(`^bytes ${offset}-\\d+/(${size})$`).test(
+        response.headers.get('content-range') ?? '',
+      )
+      if (response.status === 206 && fits && response.headers.get('etag') === head.etag) return response.body
+      await response.body?.cancel()
+      return null
+    },
+  }
+}
