@@ -1,6 +1,6 @@
 // Patterns of the configuration: regular expressions as Python spells them, searched anywhere in a path. Every
-// pattern that is let in answers in time linear in the path (or close to it, where it looks around); what could
-// be slow is refused when it is loaded.
+// pattern that is let in answers in time linear in the path (or close to it, where it refers back); what could be
+// slow is refused when it is loaded.
 
 import { refuseAmbiguousRepeats, refuseNestedRepeats } from './regex-checks.ts'
 import { compileMachine } from './regex-machine.ts'
@@ -22,8 +22,7 @@ export function compilePattern(source: string): Pattern {
   const tests = simplify(parsed).map(alternative => {
     const spelledOut = spellOut(source, alternative)
     refuseAmbiguousRepeats(source, spelledOut)
-    const needsNative = parsed.hasLooks || parsed.hasReferences
-    return needsNative ? compileNative(source, parsed, alternative) : compileMachine(spelledOut)
+    return parsed.hasReferences ? compileNative(source, parsed, alternative) : compileMachine(spelledOut)
   })
   return { source, test: path => tests.some(test => test(path)) }
 }

@@ -28,7 +28,6 @@ export interface ParsedRegex {
   readonly root: Regex
   readonly ignoresCase: boolean
   readonly hasReferences: boolean
-  readonly hasLooks: boolean
 }
 
 const LIMIT_CHARS = 1000
@@ -109,7 +108,7 @@ function createReader(source: string, refuse: Refuse) {
 
 function createParser(reader: Reader, refuse: Refuse, ignoresCase: boolean) {
   const names = new Map<string, number>()
-  const found = { hasReferences: false, hasLooks: false }
+  const found = { hasReferences: false }
   let groups = 0
   let depth = 0
 
@@ -187,7 +186,6 @@ function createParser(reader: Reader, refuse: Refuse, ignoresCase: boolean) {
     if (same !== null) return reference(names.get(same[1] ?? ''), same[1] ?? '')
     const sign = reader.match(/(<=|<!|=|!)/y)?.[1]
     if (sign === '=' || sign === '!' || sign === '<=' || sign === '<!') {
-      found.hasLooks = true
       return close({ kind: 'look', sign, body: choice() })
     }
     if (reader.peek() === '>') throw refuse('atomic groups "(?>…)" are not understood; write "(?:…)"')
