@@ -109,7 +109,8 @@ export function describeManagement(suite: Suite): void {
         headers: { 'X-Key': 'nor-this' },
       })
       for (const path of [remotes, `${remotes}/secretive`, '/config']) {
-        const { text } = await world.manage('GET', path)
+        const { status, text } = await world.manage('GET', path)
+        expect([path, status]).toEqual([path, 200])
         expect(text).not.toContain('shown-to-nobody')
         expect(text).not.toContain('nor-this')
       }

@@ -71,7 +71,8 @@ export function describePages(suite: Suite): void {
         '/api/v2/remotes',
         '/api/v2/remotes/private',
       ]) {
-        const { text } = await world.manage('GET', path)
+        const { status, text } = await world.manage('GET', path)
+        expect([path, status]).toEqual([path, 200])
         for (const secret of [...SECRETS, world.server.adminToken]) expect(text).not.toContain(secret)
       }
     })
