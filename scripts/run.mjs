@@ -25,9 +25,15 @@ const commands = {
   bench: () => [node(), at('scripts/bench/bench.mjs')],
 }
 
-/** Suites that start processes or miniflare are run once, on Node; what they start is any runtime. */
+/** What starts processes or miniflare runs once, on Node; what it starts is any runtime. */
 function notUnderBun() {
-  return ['test/runtimes/**', 'test/clients/**', 'test/architecture.test.ts'].map(glob => `--exclude=${glob}`)
+  const globs = [
+    'test/architecture.test.ts',
+    'test/runtimes/**',
+    'test/clients/**',
+    'test/drivers/{d1,durable,r2,undici,workers}-*.test.ts',
+  ]
+  return globs.map(glob => `--exclude=${glob}`)
 }
 
 function at(path) {
