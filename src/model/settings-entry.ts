@@ -2,11 +2,10 @@
 // the two meanings of `immutable_patterns`.
 
 import { type Fault, fault, type KeyPath, show, wrongValue } from './faults.ts'
+import type { Origin } from './origin.ts'
 import { compilePattern, type Pattern } from './patterns.ts'
 import { Problem } from './problem.ts'
 import type { Access, Caching, Kind, Quarantine, RepositorySettings } from './repository.ts'
-import { toOrigin } from './settings-origin.ts'
-import type { EntryOptions, Reading } from './settings-reading.ts'
 import { type Entry, LOCAL_KEYS, REMOTE_KEYS } from './settings-schema.ts'
 
 /** The package types that are known; those not registered in this build load, and are not served. */
@@ -22,6 +21,24 @@ export const KNOWN_FORMATS: readonly string[] = [
   'terraform',
   'goproxy',
 ]
+
+export interface EntryOptions {
+  /** Names of the registered formats; without it no entry is warned about. */
+  readonly formats?: readonly string[]
+  /** Text of a file that the configuration names. Absent: this runtime has no files. Throws when there is none. */
+  readonly readFile?: (path: string) => string
+  /** False where connections cannot be shaped: `ca_file` and `proxy` are faults there. */
+  readonly ownsConnections?: boolean
+}
+
+interface Reading {
+  readonly name: string
+  readonly path: KeyPath
+  readonly entry: Entry
+  readonly options: EntryOptions
+  readonly faults: Fault[]
+  readonly warnings: Fault[]
+}
 
 export function toRepositorySettings(
   name: string,
@@ -146,6 +163,109 @@ function refuseStrayKeys({ path, entry, faults, warnings }: Reading, kind: Kind)
   }
 }
 
+function toOrigin(reading: Reading): Origin | null {
+  const { name, path, entry, faults } = reading
+  if (entry.base_url === undefined) {
+    faults.push(
+      fault(
+        path,
+        'a remote repository needs base_url, such as "https://github.com"; one for uploads needs type: local',
+      ),
+    )
+    return null
+  }
+  const url = parseUrl(entry.base_url)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    // A base URL may hold a password: it is shown only where it cannot.
+    const shown = entry.base_url.includes('@') ? 'other text' : show(entry.base_url, false)
+    faults.push(wrongValue([...path, 'base_url'], 'a URL that starts with https:// or http://', shown))
+    return null
+  }
+  if (/[?#]/.test(entry.base_url)) {
+    faults.push(fault([...path, 'base_url'], 'a base URL has neither "?" nor "#"'))
+  }
+  const username = entry.username ?? decode(url.username)
+  const password = entry.password ?? toPassword(reading) ?? decode(url.password)
+  const ca = toAuthority(reading)
+  const proxy = toProxy(reading)
+  return {
+    repository: name,
+    baseUrl: `${url.origin}${url.pathname}`.replace(/\/+$/, ''),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    headers: toHeaders(reading),
+    allowedHosts: entry.allowed_hosts ?? 'any',
+    ...(ca === undefined ? {} : { ca }),
+    ...(proxy === undefined ? {} : { proxy }),
+  }
+}
+
+function toPassword(reading: Reading): string | undefined {
+  const { path, entry, faults } = reading
+  if (entry.password_file === undefined) return undefined
+  if (entry.password !== undefined) {
+    faults.push(fault([...path, 'password_file'], 'password is there too; leave one of the two out'))
+  }
+  return readNamedFile(reading, 'password_file', entry.password_file)?.trim()
+}
+
+function toAuthority(reading: Reading): string | undefined {
+  const { path, entry, options, faults } = reading
+  if (entry.ca_file === undefined) return undefined
+  if (options.ownsConnections === false) {
+    faults.push(fault([...path, 'ca_file'], 'this runtime cannot choose whom it trusts; leave ca_file out'))
+    return undefined
+  }
+  const ca = readNamedFile(reading, 'ca_file', entry.ca_file)
+  if (ca !== undefined && !ca.includes('-----BEGIN CERTIFICATE-----')) {
+    faults.push(fault([...path, 'ca_file'], `${entry.ca_file} holds no PEM certificate`))
+  }
+  return ca
+}
+
+function readNamedFile(reading: Reading, key: 'ca_file' | 'password_file', file: string): string | undefined {
+  try {
+    if (reading.options.readFile === undefined) throw new Error('this runtime has no files')
+    return reading.options.readFile(file)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    reading.faults.push(fault([...reading.path, key], `cannot read ${file}: ${reason}`))
+    return undefined
+  }
+}
+
+function toProxy({ path, entry, options, faults }: Reading): string | undefined {
+  if (entry.proxy === undefined) return undefined
+  if (options.ownsConnections === false) {
+    faults.push(fault([...path, 'proxy'], 'this runtime cannot go through a proxy; leave proxy out'))
+  } else if (parseUrl(entry.proxy)?.protocol !== 'http:') {
+    faults.push(wrongValue([...path, 'proxy'], 'the URL of a proxy that starts with http://', 'other text'))
+  }
+  return entry.proxy
+}
+
+/** What the exchange itself sets. */
+const OWN_HEADERS: readonly string[] = [
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'range',
+  'te',
+  'upgrade',
+]
+
+function toHeaders({ path, entry, faults }: Reading): Readonly<Record<string, string>> {
+  for (const name of Object.keys(entry.headers ?? {})) {
+    if (!OWN_HEADERS.includes(name.toLowerCase())) continue
+    faults.push({
+      ...fault([...path, 'headers', name], 'this header is set by each request itself'),
+      isAboutKey: true,
+    })
+  }
+  return entry.headers ?? {}
+}
+
 function toMembers({ path, entry, faults }: Reading): readonly string[] {
   const members = entry.members ?? []
   if (members.length === 0)
@@ -197,4 +317,17 @@ function toBanTags({ path, entry, warnings }: Reading): readonly string[] {
     warnings.push(fault([...path, 'ban_tags'], 'it has no effect without ban_tags_enabled: true'))
   }
   return []
+}
+
+function parseUrl(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null
+}
+
+function decode(part: string): string | undefined {
+  if (part === '') return undefined
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }

@@ -14,8 +14,7 @@ import {
 } from './faults.ts'
 import { Problem } from './problem.ts'
 import type { RepositorySettings, Settings } from './repository.ts'
-import { toRepositorySettings } from './settings-entry.ts'
-import type { EntryOptions } from './settings-reading.ts'
+import { type EntryOptions, toRepositorySettings } from './settings-entry.ts'
 import { CACHE_KEYS, ENTRY_KEYS, type Entry, entrySchema, SECRET_KEYS } from './settings-schema.ts'
 
 export interface SettingsOptions extends EntryOptions {
