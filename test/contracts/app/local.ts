@@ -13,7 +13,7 @@ export function describeLocal(suite: Suite): void {
       store: { type: 'local', package: 'generic' },
       again: { type: 'local', package: 'generic', allow_redeploy: true },
       capped: { type: 'local', package: 'generic', max_upload: 1000 },
-      remote: { package: 'generic' },
+      mirror: { package: 'generic' },
     })
     const store = () => world.repo('store')
     const basic = (token: string) => `Basic ${Buffer.from(`anyone:${token}`).toString('base64')}`
@@ -153,7 +153,7 @@ export function describeLocal(suite: Suite): void {
     })
 
     it('takes no upload for a remote repository', async () => {
-      const answer = await world.repo('remote').put('a.bin', 'x')
+      const answer = await world.repo('mirror').put('a.bin', 'x')
       expect(answer.status).toBe(405)
       expect(answer.headers.get('allow')).toMatch(/GET/)
     })
