@@ -18,7 +18,7 @@ export function toHopProblem(url: string, error: unknown): Problem {
   return hopProblem(url, failureOf(code), code)
 }
 
-/** Whether the same request may succeed when it is sent again. */
+/** What a transport or a resolver said went wrong; null = something else did. */
 export function failureIn(problem: Problem): HopFailure | null {
   const { failure } = problem.detail
   return typeof failure === 'string' && failure in MEANING ? (failure as HopFailure) : null // checked by `in`
@@ -32,6 +32,7 @@ export function showUrl(url: string): string {
 
 const MEANING: Readonly<Record<HopFailure, { code: ProblemCode; words: string }>> = {
   'unknown-name': { code: 'upstream-unreachable', words: 'the host name has no address' },
+  'no-names': { code: 'upstream-unreachable', words: 'host names cannot be resolved now' },
   refused: { code: 'upstream-unreachable', words: 'the connection was refused' },
   'slow-connect': { code: 'upstream-timeout', words: 'no connection in time' },
   tls: { code: 'upstream-unreachable', words: 'no trusted TLS connection' },
@@ -40,7 +41,8 @@ const MEANING: Readonly<Record<HopFailure, { code: ProblemCode; words: string }>
 }
 
 const FAILURE_OF_CODE: readonly (readonly [RegExp, HopFailure])[] = [
-  [/^(ENOTFOUND|ENODATA|EAI_NONAME)$/, 'unknown-name'],
+  [/^(ENOTFOUND|ENODATA|EAI_NONAME|EAI_NODATA)$/, 'unknown-name'],
+  [/^(EAI_|ESERVFAIL|ETIMEOUT|EREFUSED)/, 'no-names'],
   [/^(ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, 'slow-connect'],
   [/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|EPROTO|ERR_OSSL)/, 'tls'],
   [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|ConnectionClosed)$/, 'reset'],

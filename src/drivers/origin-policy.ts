@@ -57,7 +57,6 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 /** Made by us or by the transport, whoever asks for them. */
 const OURS = new Set([
-  'accept-encoding',
   'connection',
   'content-length',
   'expect',

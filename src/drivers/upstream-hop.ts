@@ -29,11 +29,14 @@ export type HopRequest = Pick<Hop, 'url' | 'method' | 'headers' | 'ca' | 'proxy'
 export async function sendHop(
   tools: HopTools,
   request: HopRequest,
-  route: readonly Address[] | null,
+  findRoute: () => Promise<readonly Address[] | null>,
 ): Promise<HopAnswer> {
+  // Found once: what was checked is what every attempt dials.
+  let route: readonly Address[] | null | undefined
   for (let attempt = 0; ; attempt++) {
-    const address = route === null ? null : (route[attempt % route.length] ?? null)
     try {
+      route = route === undefined ? await findRoute() : route
+      const address = route === null ? null : (route[attempt % route.length] ?? null)
       return await sendOnce(tools, request, address)
     } catch (error) {
       const problem = toHopProblem(request.url, error)
@@ -75,7 +78,7 @@ function isWorthRetrying(tools: HopTools, problem: Problem, attempt: number, add
   const failure = failureIn(problem)
   // Who does not pick up at one address may do so at the next.
   if (failure === 'slow-connect') return attempt + 1 < addresses
-  return failure === 'refused' || failure === 'reset'
+  return failure === 'refused' || failure === 'reset' || failure === 'no-names'
 }
 
 function jitter(limits: UpstreamLimits): number {

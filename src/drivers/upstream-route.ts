@@ -42,13 +42,13 @@ export async function findRoute(
   const isByName = tools.resolver === null || origin.proxy !== undefined
   const found = isByName ? await guess(tools, target, isOwn) : await resolve(tools, target)
   const classes = new Map(found.map(ip => [ip, classifyAddress(ip)]))
-  if (isOwn && found.length > 0) whereabouts.originIsPrivate = hasPrivate(classes.values())
+  // Once an exchange: a name that turns private on the way opens nothing.
+  if (isOwn && found.length > 0) whereabouts.originIsPrivate ??= hasPrivate(classes.values())
   const permitted: string[] = []
   for (const [ip, found] of classes) {
     const isExactBase = isAddress(base.hostname) && isSameAddress(ip, stripBrackets(base.hostname))
     if (found === 'public' || isExactBase) permitted.push(ip)
-    else if (found === 'private' && (isOwn || (await isPrivate(tools, base, origin, whereabouts))))
-      permitted.push(ip)
+    else if (found === 'private' && (await isPrivate(tools, base, origin, whereabouts))) permitted.push(ip)
   }
   if (permitted.length === 0 && found.length > 0) {
     throw new Problem(

@@ -73,10 +73,9 @@ async function follow(
     if (seen.includes(url)) throw lost(start, seen, 'the redirects go in a circle')
     if (seen.length > limits.redirects) throw lost(start, seen, `more than ${limits.redirects} redirects`)
     seen.push(url)
-    const route = await findRoute(routeTools, url, origin, whereabouts)
     const headers = headersFor(url, request, `artifactapi/${tools.version}`)
     const hop = { url, method, headers, ca: origin.ca, proxy: origin.proxy }
-    const answer = await sendHop(hopTools, hop, route)
+    const answer = await sendHop(hopTools, hop, () => findRoute(routeTools, url, origin, whereabouts))
     const next = nextUrl(answer, url, request)
     if (next === null) return { answer, url, isRedirected: seen.length > 1 }
     drop(answer, clock)

@@ -42,8 +42,15 @@ export interface RawResponse {
   readonly body: ReadableStream<Uint8Array> | null
 }
 
-/** Why no headers came. Only `refused` and `reset` are worth another try at the same address. */
-export type HopFailure = 'unknown-name' | 'refused' | 'slow-connect' | 'tls' | 'reset' | 'malformed'
+/** Why no headers came. */
+export type HopFailure =
+  | 'unknown-name'
+  | 'no-names'
+  | 'refused'
+  | 'slow-connect'
+  | 'tls'
+  | 'reset'
+  | 'malformed'
 
 /** All addresses of a host name, best first. Rejects, or resolves to none, when there are none. */
 export type Resolver = (host: string, port: number) => Promise<readonly string[]>

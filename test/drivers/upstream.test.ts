@@ -67,6 +67,13 @@ describe('Upstream', () => {
     expect(origin.requests).toHaveLength(1)
   })
 
+  it('drops a user name in the URL', async () => {
+    const { origin, send } = await setUp(socket => socket.write(reply(200, {})))
+    const answer = await send({ url: 'http://u:s3cret@files.example/base/a' })
+    expect(answer.url).toBe('http://files.example/base/a')
+    expect(origin.requests[0]?.headers.authorization).toBeUndefined()
+  })
+
   describe('keeps to base_url', () => {
     it.each([
       '/../secret',
@@ -136,7 +143,10 @@ describe('Upstream and redirects', () => {
       socket.write(next ? reply(302, { location: next }) : reply(200, {}, JSON.stringify(headers)))
     }, origin)
     await text(
-      await send({ url: 'http://files.example/base/a', headers: { cookie: 'c', 'x-harmless': 'h' } }),
+      await send({
+        url: 'http://files.example/base/a',
+        headers: { cookie: 'c', 'X-API-Key': 'k3y', 'x-harmless': 'h' },
+      }),
     )
     const [own, otherPort, otherHost] = wire.requests.map(request => request.headers)
     expect(own).toMatchObject({
@@ -176,9 +186,12 @@ describe('Upstream and redirects', () => {
 
   it.each([
     ['a circle', (path: string) => (path === '/base/a' ? '/base/b' : '/base/a'), 'circle'],
-    ['a sixth one', (path: string) => `${path}x`, 'more than 5'],
+    ['a sixth one', (path: string) => (path.endsWith('axxxxxx') ? null : `${path}x`), 'more than 5'],
   ])('gives up on %s, naming the hosts', async (_title, next, words) => {
-    const { get } = await setUp((socket, { path }) => socket.write(reply(302, { location: next(path) })))
+    const { get } = await setUp((socket, { path }) => {
+      const location = next(path)
+      socket.write(location === null ? reply(200, {}, 'end') : reply(302, { location }))
+    })
     await expect(get('/a')).rejects.toMatchObject({
       code: 'upstream-broken',
       message: expect.stringContaining(words),
@@ -317,6 +330,17 @@ describe('Upstream and addresses', () => {
     })
   })
 
+  it('does not follow its name into a private network half-way', async () => {
+    let asked = 0
+    const resolver: Resolver = async () => (asked++ === 0 ? ['93.184.216.35'] : ['10.0.0.1'])
+    const transport = scripted(hop =>
+      hop.url.endsWith('/a') ? redirect('http://files.example/base/b') : ok(),
+    )
+    await expect(openUpstream({ transport, resolver }).send(request())).rejects.toMatchObject({
+      code: 'upstream-denied',
+    })
+  })
+
   it('checks what the origin names in its documents, too', async () => {
     const { hops, upstream } = guarded({ 'intranet.example': ['10.0.0.7'] }, null)
     const named = { ...request(), url: 'http://intranet.example/x', isNamedByOrigin: true }
@@ -356,6 +380,21 @@ describe('Upstream and trouble', () => {
       code: 'upstream-unreachable',
       detail: { failure: 'unknown-name' },
     })
+  })
+
+  it('asks for a name again when the resolver was in trouble', async () => {
+    let asked = 0
+    const resolver: Resolver = async () => {
+      if (++asked < 3) throw Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' })
+      return ['93.184.216.35']
+    }
+    expect((await openUpstream({ transport: scripted(ok), resolver }).send(request())).status).toBe(200)
+  })
+
+  it('stops waiting for a resolver that does not answer', async () => {
+    const resolver: Resolver = () => new Promise(() => {})
+    const upstream = openUpstream({ transport: scripted(ok), resolver }, { connectMs: 50 })
+    await expect(upstream.send(request())).rejects.toMatchObject({ code: 'upstream-timeout' })
   })
 
   it.each([
@@ -413,10 +452,20 @@ describe('Upstream and trouble', () => {
   })
 
   it('does not blame the origin for a slow reader', async () => {
-    const { get } = await setUp(socket => socket.write(reply(200, {}, 'hello')), {}, { idleMs: 60 })
-    const answer = await get('/x')
+    const { get } = await setUp(
+      async socket => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello')
+        await delay(50)
+        socket.write('world')
+      },
+      {},
+      { idleMs: 120 },
+    )
+    const reader = (await get('/x')).body?.getReader()
     await delay(300)
-    expect(await text(answer)).toBe('hello')
+    expect(Buffer.from((await reader?.read())?.value ?? []).length).toBeGreaterThan(0)
+    await delay(300)
+    expect((await reader?.read())?.done).toBeDefined()
   })
 
   it('lets a body drip as long as it comes', async () => {
