@@ -24,7 +24,9 @@ const to = readme.indexOf(end)
 const wanted = `${readme.slice(0, from)}${tableOf(environmentVariables)}${readme.slice(to)}`
 if (process.argv.includes('--check')) {
   if (wanted !== readme) {
-    console.error('The table of environment variables in README.md is behind: run node scripts/readme-table.mjs')
+    console.error(
+      'The table of environment variables in README.md is behind: run node scripts/readme-table.mjs',
+    )
     process.exit(1)
   }
 } else writeFileSync(path, wanted)
