@@ -1,0 +1,32 @@
+// The management surface, mounted at the root: pages for operators, the cache's own verbs, API v2. Whoever reads
+// follows the reading rule, whoever changes anything needs the admin token; refusals are problem+json.
+
+import { Hono } from 'hono'
+import type { EventHub } from '../../manage/events.ts'
+import { Problem, toProblem } from '../../model/problem.ts'
+import type { Repositories } from '../../repositories/repositories.ts'
+import type { Auth } from '../auth.ts'
+import { problemJson } from '../problems.ts'
+import { artifactRoutes } from './artifacts.ts'
+import { overviewRoutes } from './overview.ts'
+import { pageRoutes } from './pages.ts'
+import { repositoryRoutes } from './repositories.ts'
+import { type ManageParts, mount } from './route.ts'
+
+export function createManageRoutes(repositories: Repositories, auth: Auth, events: EventHub): Hono {
+  const parts: ManageParts = { repositories, auth, events }
+  const { log } = repositories.services
+  const app = new Hono()
+  const routes = [pageRoutes, artifactRoutes, repositoryRoutes, overviewRoutes].flatMap(each => each(parts))
+  for (const route of routes) mount(app, parts, route)
+  app.all('/api/v2/*', context => {
+    const problem = new Problem('not-found', `There is nothing at ${new URL(context.req.url).pathname}`)
+    return problemJson(problem, context.req.method === 'HEAD')
+  })
+  app.onError((error, context) => {
+    const problem = toProblem(error, 'internal', `Cannot answer ${context.req.method} ${context.req.path}`)
+    if (problem.status >= 500) log.error(problem.message, { error })
+    return problemJson(problem, context.req.method === 'HEAD')
+  })
+  return app
+}
