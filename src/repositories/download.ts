@@ -7,7 +7,6 @@ import type { OriginHead } from '../model/object.ts'
 import { Problem, toProblem } from '../model/problem.ts'
 import type { Committed, Stage } from '../ports/blob-store.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Counter } from '../ports/meter.ts'
 import type { GrowingBody } from '../streams/growing.ts'
 
 /** Recent bytes in memory per download; more than a store may hold back before they can be read there. */
@@ -22,7 +21,6 @@ export interface Download {
   readonly growing: GrowingBody
   readonly expected: readonly Digest[]
   readonly clock: Clock
-  readonly originBytes: Counter
   /** Opens the origin's body again from `offset`; null when that is not safe. */
   readonly resume: (offset: number) => Promise<ReadableStream<Uint8Array> | null>
   readonly announce: (facts: Committed) => Promise<void>
@@ -110,7 +108,7 @@ class Pump {
 
   async #take(chunk: Uint8Array): Promise<void> {
     if (chunk.byteLength === 0) return
-    const { head, growing, name, originBytes } = this.#parts
+    const { head, growing, name } = this.#parts
     if (head.size !== null && this.#received + chunk.byteLength > head.size) {
       throw new Problem('internal', `Cannot keep ${name}: more than its ${head.size} bytes came`)
     }
@@ -118,7 +116,6 @@ class Pump {
     const before = this.#received
     this.#received += chunk.byteLength
     this.#attempts = 0
-    originBytes.value += chunk.byteLength
     // Of a body of unknown length any byte may be the last: one is held back. Else the last chunk is.
     const visible =
       head.size === null ? this.#received - 1 : this.#received === head.size ? before : this.#received

@@ -180,7 +180,7 @@ class Flight implements RunningFlight {
     }
     const expected = [...(this.#job.target.expected ?? []), ...bodyDigestsOf(response.headers)]
     const { repository } = this.#job
-    const intake = await Intake.open(this.#parts, { repository, name: this.#name, head, expected })
+    const intake = await Intake.open(this.#parts, { name: this.#name, head, expected })
     this.#intake = intake
     const takeOff = () => this.#land({ kind: 'body', head, isKept: intake.isKept })
     // With a copy at hand, a transfer that breaks at once is answered with the copy: the body waits a moment.

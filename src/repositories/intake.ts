@@ -18,7 +18,6 @@ export interface IntakeParts {
 }
 
 export interface Incoming {
-  readonly repository: string
   /** Repository and key, for messages. */
   readonly name: string
   readonly head: OriginHead
@@ -93,14 +92,13 @@ export class Intake {
     resume: (offset: number) => Promise<ReadableStream<Uint8Array> | null>,
   ): Promise<Committed | null> {
     const { services, catalog, room } = this.#parts
-    const { repository, expected } = this.#incoming
+    const { expected } = this.#incoming
     return download(
       {
         ...this.#incoming,
         body,
         growing: this.#growing,
         clock: services.clock,
-        originBytes: services.meter.counter('artifactapi_origin_bytes_total', { repo: repository }),
         resume,
         announce: ({ sha256, size }) => catalog.announce(sha256, size),
         onStoreFault: problem => room.close(problem),

@@ -116,7 +116,6 @@ export function createRemote(parts: RemoteParts): Repository {
         headers: { ...source.headers, ...(row === null ? {} : validatorsOf(row)) },
         origin,
       })
-      services.meter.counter('artifactapi_origin_requests_total', { repo: settings.name }).value++
       const head = originHeadOf(response.headers)
       if (row !== null && (response.status === 304 || (response.status === 200 && isUnchanged(row, head)))) {
         const now = clock.now()

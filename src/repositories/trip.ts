@@ -46,16 +46,12 @@ export function planTrip({ services, formats, directory, breaker }: TripParts, j
     method: 'GET' | 'HEAD',
     headers: Readonly<Record<string, string>>,
   ): Promise<UpstreamResponse> {
-    const labels = { repo: repository }
-    services.meter.counter('artifactapi_origin_requests_total', labels).value++
-    const startedAt = services.clock.now()
     const response = await services.upstream.send({
       url: source.url,
       method,
       headers: { ...source.headers, ...headers },
       origin: from,
     })
-    services.meter.observe('artifactapi_origin_seconds', (services.clock.now() - startedAt) / 1000, labels)
     await breaker.succeeded(host)
     return response
   }
