@@ -66,7 +66,8 @@ export function describePaths(suite: Suite): void {
     it('refuses control characters in a request line', async () => {
       for (const path of ['/a\u0000b', '/a\u0001b', '/a\u007fb']) {
         const answer = await refusable(world.ask(`${BASE}${path}`))
-        expect([400, 404]).toContain(answer?.status ?? 400)
+        // Bun answers 505 to what it cannot read as a request line.
+        expect([400, 404, 505]).toContain(answer?.status ?? 400)
       }
       untouched()
     })
