@@ -10,11 +10,12 @@ export interface BlobStore {
    */
   open(sha256: string, size?: number): Promise<StoredBlob | null>
 
-  /**
-   * A place to write a body to. With `id`, goes on with a suspended one at its `offset`; null when there is none.
-   * Throws `store-full` when it can be known beforehand that the body does not fit.
-   */
+  /** A place to write a body to. Throws `store-full` when it can be known beforehand that the body does not fit. */
   stage(options?: StageOptions): Promise<Stage>
+  /**
+   * Goes on with a suspended one at its `offset`, with the options it was staged with; null when there is none, or
+   * another one took it. What was written is hashed again, so it costs a read of it.
+   */
   resume(id: string): Promise<Stage | null>
 
   /**
@@ -76,7 +77,10 @@ export interface Stage {
    * after `commit`. An empty result means nothing is there yet. Absent: the store cannot.
    */
   read?(offset: number, limit: number): Promise<Uint8Array>
-  /** Ends reading; the last one closes what `read` held open. */
+  /**
+   * Ends reading, and frees what `read` held open. Whoever staged calls it once, when nobody reads any more; after a
+   * `commit` it is due even if nothing was read. `discard`, `suspend` and a failed `commit` end reading by themselves.
+   */
   close?(): Promise<void>
 }
 

@@ -1,8 +1,10 @@
-// Starts `blob-writer.ts` in a process of its own, by default on the runtime that runs the tests.
+// Starts `blob-writer.ts` in a process of its own, by default on the runtime that runs the tests. It never
+// outlives the test.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 
 export interface Writer {
   /** What it said so far. */
@@ -38,6 +40,7 @@ export async function startWriter(
     lines.push(...parts)
   })
   const exited = once(child, 'close')
+  onTestFinished(() => void child.kill('SIGKILL'))
   await Promise.race([once(child.stdout, 'data'), exited])
   return {
     lines,
