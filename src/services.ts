@@ -64,4 +64,6 @@ export interface Options {
   readonly scrubBytesPerSecond: number
   /** How long an unreferenced blob stays. */
   readonly collectGraceSeconds: number
+  /** How often limits are kept and unreferenced blobs are collected, and a scrub begins. */
+  readonly maintenanceMs: number
 }

@@ -48,6 +48,18 @@ export const environmentVariables = [
   },
   { name: 'SCRUB_MBPS', default: '4', meaning: 'MB a second read back to find damaged blobs; 0: never' },
   { name: 'COLLECT_GRACE_SECONDS', default: '300', meaning: 'how long a blob that nothing refers to stays' },
+  {
+    name: 'MAINTENANCE_SECONDS',
+    default: '60',
+    meaning: 'how often size limits are kept and unreferenced blobs collected, and when reading back begins',
+  },
+  { name: 'ORIGIN_CONNECT_SECONDS', default: '10', meaning: 'how long connecting to an origin may take' },
+  {
+    name: 'ORIGIN_FIRST_BYTE_SECONDS',
+    default: '30',
+    meaning: 'how long an origin may take to begin its answer',
+  },
+  { name: 'ORIGIN_IDLE_SECONDS', default: '60', meaning: 'how long an origin may pause within an answer' },
   { name: 'HTTP_SERVER', default: '', meaning: "bun or node; unset: the runtime's own" },
   {
     name: 'ORIGIN_CONNECT_TO',

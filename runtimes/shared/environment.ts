@@ -23,6 +23,8 @@ export interface Environment {
   readonly httpServer: 'bun' | 'node' | null
   /** `host:port` of an origin (lower case) → the `address:port` to connect to instead. */
   readonly connectTo: ReadonlyMap<string, string>
+  /** How long an origin may keep us waiting. */
+  readonly originLimits: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number }
   /** With `adminToken` null where none was set. */
   readonly options: Options
   /** To be logged once. */
@@ -58,6 +60,9 @@ export function readEnvironment(env: Variables, readFile: (path: string) => stri
   const whole = (name: VariableName) => read(name, 'a whole number ≥ 0', toWholeNumber)
   const number = (name: VariableName) => read(name, 'a number ≥ 0', toNumber)
 
+  const seconds = (name: VariableName) =>
+    Math.ceil((read(name, 'a number of seconds > 0, at most 86400', toSeconds) ?? 1) * 1000)
+
   const adminToken = get('ADMIN_TOKEN')
   if (adminToken !== null && !/^[\u0021-\u007e]+$/.test(adminToken)) {
     faults.push('ADMIN_TOKEN: expected printable characters without spaces')
@@ -82,6 +87,11 @@ export function readEnvironment(env: Variables, readFile: (path: string) => stri
         'host:port=address:port with an IP address, separated by commas',
         toConnectTo,
       ) ?? new Map(),
+    originLimits: {
+      connectMs: seconds('ORIGIN_CONNECT_SECONDS'),
+      firstByteMs: seconds('ORIGIN_FIRST_BYTE_SECONDS'),
+      idleMs: seconds('ORIGIN_IDLE_SECONDS'),
+    },
     options: {
       publicUrl: read(
         'PUBLIC_URL',
@@ -95,6 +105,7 @@ export function readEnvironment(env: Variables, readFile: (path: string) => stri
       cacheMaxBytes: read('CACHE_MAX_SIZE', SIZE_WORDS, parseSize),
       scrubBytesPerSecond: Math.floor((number('SCRUB_MBPS') ?? 0) * MEGABYTE),
       collectGraceSeconds: whole('COLLECT_GRACE_SECONDS') ?? 0,
+      maintenanceMs: seconds('MAINTENANCE_SECONDS'),
     },
     warnings: idleVariables
       .filter(name => isSet(env[name]))
@@ -158,6 +169,11 @@ function toWholeNumber(text: string): number | null {
 
 function toNumber(text: string): number | null {
   return /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : null
+}
+
+function toSeconds(text: string): number | null {
+  const seconds = toNumber(text)
+  return seconds !== null && seconds > 0 && seconds <= 86_400 ? seconds : null
 }
 
 function toTruth(text: string): boolean | null {

@@ -20,7 +20,8 @@ export interface Maintenance {
 
 /** For servers: runs every job in its turn until it is stopped. */
 export function startMaintenance(repositories: Repositories): Maintenance {
-  const { clock } = repositories.services
+  const { clock, options } = repositories.services
+  const { maintenanceMs } = options
   const stopping = new AbortController()
   const { signal } = stopping
 
@@ -35,8 +36,8 @@ export function startMaintenance(repositories: Repositories): Maintenance {
   const jobs = [
     repeat(HOUR_MS, 0, () => sweeping(repositories, signal)),
     repeat(10 * SECOND_MS, 10 * SECOND_MS, () => touching(repositories)),
-    repeat(MINUTE_MS, MINUTE_MS, () => keepingLimits(repositories, signal)),
-    repeat(MINUTE_MS, MINUTE_MS, () => scrubbing(repositories, signal)),
+    repeat(maintenanceMs, maintenanceMs, () => keepingLimits(repositories, signal)),
+    repeat(maintenanceMs, maintenanceMs, () => scrubbing(repositories, signal)),
   ]
 
   return {

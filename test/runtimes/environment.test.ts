@@ -20,6 +20,7 @@ describe('the environment', () => {
       logLevel: 'info',
       httpServer: null,
       connectTo: new Map(),
+      originLimits: { connectMs: 10_000, firstByteMs: 30_000, idleMs: 60_000 },
       options: {
         publicUrl: null,
         adminToken: null,
@@ -29,6 +30,7 @@ describe('the environment', () => {
         cacheMaxBytes: null,
         scrubBytesPerSecond: 4_194_304,
         collectGraceSeconds: 300,
+        maintenanceMs: 60_000,
       },
       warnings: [],
     })
@@ -49,6 +51,10 @@ describe('the environment', () => {
       SCRUB_MBPS: '0',
       COLLECT_GRACE_SECONDS: '60',
       HTTP_SERVER: 'node',
+      MAINTENANCE_SECONDS: '5',
+      ORIGIN_CONNECT_SECONDS: '0.5',
+      ORIGIN_FIRST_BYTE_SECONDS: '2',
+      ORIGIN_IDLE_SECONDS: '86400',
       ORIGIN_CONNECT_TO: 'GitHub.com:443=127.0.0.1:8443, a.example.com:80=[::1]:81',
     })
     expect(environment).toMatchObject({
@@ -57,6 +63,7 @@ describe('the environment', () => {
       dataDir: '/data',
       logLevel: 'debug',
       httpServer: 'node',
+      originLimits: { connectMs: 500, firstByteMs: 2000, idleMs: 86_400_000 },
     })
     expect([...environment.connectTo]).toEqual([
       ['github.com:443', '127.0.0.1:8443'],
@@ -71,6 +78,7 @@ describe('the environment', () => {
       cacheMaxBytes: 200_000_000_000,
       scrubBytesPerSecond: 0,
       collectGraceSeconds: 60,
+      maintenanceMs: 5000,
     })
   })
 
@@ -89,6 +97,8 @@ describe('the environment', () => {
     ['ANONYMOUS_READ', 'maybe'],
     ['LOG_LEVEL', 'loud'],
     ['MISS_WAIT_MS', '2.5'],
+    ['ORIGIN_IDLE_SECONDS', '0'],
+    ['MAINTENANCE_SECONDS', 'often'],
     ['HOT_CACHE_MB', '-1'],
     ['SCRUB_MBPS', '4MB'],
     ['CACHE_MAX_SIZE', 'lots'],
