@@ -10,6 +10,8 @@ import { createManagement } from './http/management.ts'
 import { createPackageDoor } from './http/packages.ts'
 import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
+import { type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
+import { type Verified, verify } from './manage/scrub.ts'
 import { toProblem } from './model/problem.ts'
 import { createRepositories, type Repositories } from './repositories/repositories.ts'
 import type { Services } from './services.ts'
@@ -20,7 +22,18 @@ export interface App {
   readonly repositories: Repositories
   /** Brings the tables up to date and reads the database's repositories. Must be over before the first request. */
   start(): Promise<void>
+  /** For servers: does the work beside requests from now on, until `stop`. */
+  maintain(): void
+  /** For cron handlers: does it once. */
+  maintainOnce(signal?: AbortSignal): Promise<void>
+  /** Ends the work beside requests and writes down what is left. Twice is once. */
+  stop(): Promise<void>
+  /** Reads every stored blob back and compares it with its name. Brings the tables up to date first. */
+  verify(): Promise<Verified>
 }
+
+/** Package types this build has, for checking configurations. */
+export const formatNames: readonly string[] = allFormats.map(format => format.name)
 
 export interface AppOptions {
   readonly formats?: readonly Format[]
@@ -39,6 +52,8 @@ export function createApp(
   const hot = createHotPath({ services, catalog, directory, journal })
   const door = createPackageDoor({ repositories, auth, journal, hot })
   const management = createManagement({ repositories, auth, journal })
+
+  let maintenance: Maintenance | null = null
 
   function fetch(request: Request, client?: Client): Response | Promise<Response> {
     const rawTarget = rawTargetOf(request.url)
@@ -68,6 +83,19 @@ export function createApp(
     async start() {
       await migrate(services.database)
       await directory.ready()
+    },
+    maintain() {
+      maintenance ??= startMaintenance(repositories)
+    },
+    maintainOnce: signal => runMaintenance(repositories, signal),
+    async stop() {
+      const running = maintenance
+      maintenance = null
+      await running?.stop()
+    },
+    async verify() {
+      await migrate(services.database)
+      return verify(repositories)
     },
   }
 }

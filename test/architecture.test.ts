@@ -38,9 +38,19 @@ const rooms: Record<string, readonly string[]> = {
   ],
   'src/ui': ['src/model', 'src/manage'],
   'src/drivers': ['src/model', 'type src/ports'],
-  'runtimes/shared': ['src/model', 'src/drivers', 'src/ports', 'src/services.ts', 'src/app.ts'],
+  // package.json: the version.
+  'runtimes/shared': [
+    'src/model',
+    'src/drivers',
+    'src/ports',
+    'src/services.ts',
+    'src/app.ts',
+    'package.json',
+  ],
   'runtimes/bun': [
     'runtimes/shared',
+    // HTTP_SERVER=node.
+    'runtimes/node/server.ts',
     'src/model',
     'src/drivers',
     'src/ports',
@@ -64,7 +74,14 @@ const rooms: Record<string, readonly string[]> = {
     'src/app.ts',
   ],
   // Not `runtimes/shared`: that is code on node: modules and a disk, and a Worker has none.
-  'runtimes/workers': ['src/model', 'src/drivers', 'src/ports', 'src/services.ts', 'src/app.ts'],
+  'runtimes/workers': [
+    'src/model',
+    'src/drivers',
+    'src/ports',
+    'src/services.ts',
+    'src/app.ts',
+    'package.json',
+  ],
 }
 
 /** The one room or file through which each package comes in. */

@@ -1,0 +1,40 @@
+// Bun's own server: files by sendfile, no time limits but the application's, and paths read as they were sent.
+
+import type { HttpServer, Listening, ListenOptions } from '../shared/http-server.ts'
+import { everyInterface, internalError, plainAddress } from '../shared/http-server.ts'
+import { createBunDelivery } from './delivery.ts'
+import { createRawPathRoutes } from './raw-path.ts'
+
+export function createBunServer(): HttpServer {
+  return { delivery: createBunDelivery(), listen }
+}
+
+async function listen({ address, answer, onError }: ListenOptions): Promise<Listening> {
+  // Not an async function: a promise for every hit costs a tenth of them.
+  const serve = (request: Request, server: Bun.Server<undefined>) =>
+    answer(request, {
+      get address() {
+        return plainAddress(server.requestIP(request)?.address)
+      },
+    })
+  const server = Bun.serve({
+    hostname: address.host ?? everyInterface(),
+    port: address.port,
+    reusePort: false,
+    // Downloads last as long as they last; stalled ones are the application's to end.
+    idleTimeout: 0,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    development: false,
+    routes: createRawPathRoutes(serve),
+    fetch: serve,
+    error(error) {
+      onError(error)
+      return internalError()
+    },
+  })
+  return {
+    port: server.port ?? address.port,
+    stop: () => server.stop(),
+    kill: () => server.stop(true),
+  }
+}

@@ -1,0 +1,79 @@
+// The program that Bun, Node and Deno run. Whatever keeps it from doing what the command line asks for ends it with
+// one clear message on standard error and exit code 1.
+
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { formatNames } from '../../src/app.ts'
+import { Problem } from '../../src/model/problem.ts'
+import type { Transport } from '../../src/ports/transport.ts'
+import { parseCommandLine, printHelp } from './command-line.ts'
+import { type Environment, readEnvironment } from './environment.ts'
+import type { HttpServer } from './http-server.ts'
+import { serve } from './serve.ts'
+import { checkSettingsFile } from './settings-file.ts'
+import { writeText } from './standard-output.ts'
+import { version } from './version.ts'
+
+/** What a runtime brings. */
+export interface Ground {
+  readonly runtime: 'bun' | 'node' | 'deno'
+  openTransport(): Transport
+  /** By HTTP_SERVER; null = the runtime's own. Answers null when it has no such server. */
+  openServer(choice: Environment['httpServer']): Promise<HttpServer | null>
+}
+
+export async function runProgram(ground: Ground): Promise<void> {
+  try {
+    const exitCode = await run(ground, process.argv.slice(2))
+    if (exitCode !== null) process.exit(exitCode)
+  } catch (error) {
+    writeText(2, `artifactapi: ${describe(error)}\n`)
+    process.exit(1)
+  }
+}
+
+/** The exit code; null when it serves from now on. */
+async function run(ground: Ground, argv: readonly string[]): Promise<number | null> {
+  const asked = parseCommandLine(argv)
+  switch (asked.command) {
+    case 'serve':
+      await serve(ground, environment())
+      return null
+    case 'verify': {
+      const { verify } = await import('./verify-command.ts')
+      return verify(ground, environment())
+    }
+    case 'check':
+      return check(asked.file)
+    case 'help':
+      writeText(1, printHelp(version))
+      return 0
+    case 'version':
+      writeText(1, `artifactapi ${version}\n`)
+      return 0
+    case 'mistake':
+      writeText(2, `artifactapi: ${asked.message}\n`)
+      return 2
+  }
+}
+
+async function check(file: string | null): Promise<number> {
+  const chosen = file === null ? environment() : null
+  const { isGood, lines } = await checkSettingsFile({
+    path: chosen?.configPath ?? file ?? '',
+    mayBeAbsent: chosen?.isDefaultConfigPath ?? false,
+    formats: formatNames,
+  })
+  writeText(isGood ? 1 : 2, `${lines.join('\n')}\n`)
+  return isGood ? 0 : 1
+}
+
+function environment(): Environment {
+  return readEnvironment(process.env, path => readFileSync(path, 'utf8'))
+}
+
+/** A fault of the operator's world is a sentence; one of ours comes with where it happened. */
+function describe(error: unknown): string {
+  if (error instanceof Problem) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
