@@ -4,6 +4,8 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -12,7 +14,7 @@ import {
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFileBlobs } from '../../runtimes/shared/file-blobs.ts'
 import { nodeHasher } from '../../runtimes/shared/node-hasher.ts'
 import type { BlobStore } from '../../src/ports/blob-store.ts'
@@ -254,12 +256,18 @@ describe('blobs in files', () => {
   })
 })
 
-const small = mountSmall()
-
-describe.skipIf(small === null)('blobs on a full disk (needs leave to mount)', () => {
-  const directory = small ?? ''
+describe('blobs on a full disk', () => {
+  let mounted: string | null = null
+  let directory = ''
+  beforeAll(() => {
+    mounted = mountSmall()
+    directory = mounted ?? ''
+  })
+  beforeEach(({ skip }) => skip(mounted === null, 'this process may not mount a small file system'))
   afterAll(() => {
-    if (small !== null) execFileSync('umount', ['-l', small])
+    if (mounted === null) return
+    execFileSync('umount', ['-l', mounted])
+    rmdirSync(mounted)
   })
 
   it('are refused when they are known not to fit', async () => {
@@ -305,6 +313,7 @@ function mountSmall(): string | null {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' })
     return directory
   } catch {
+    rmSync(directory, { recursive: true, force: true })
     return null
   }
 }
