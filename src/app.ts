@@ -10,6 +10,7 @@ import { createManagement } from './http/management.ts'
 import { createPackageDoor } from './http/packages.ts'
 import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
+import { createEventHub } from './manage/events.ts'
 import { type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
 import { type Verified, verify } from './manage/scrub.ts'
 import { toProblem } from './model/problem.ts'
@@ -48,16 +49,18 @@ export function createApp(
   const repositories = createRepositories(services, formats)
   const { catalog, directory } = repositories
   const auth = createAuth(services.options)
-  const journal = createJournal(services)
+  const events = createEventHub(services.clock)
+  const journal = createJournal({ ...services, events })
   const hot = createHotPath({ services, catalog, directory, journal })
   const door = createPackageDoor({ repositories, auth, journal, hot })
-  const management = createManagement({ repositories, auth, journal })
+  const management = createManagement({ repositories, auth, journal, events })
 
   let maintenance: Maintenance | null = null
 
   function fetch(request: Request, client?: Client): Response | Promise<Response> {
     const rawTarget = rawTargetOf(request.url)
-    if (hotPath && auth.isReadingOpen) {
+    // Who watches live sees every request: then all go the long way.
+    if (hotPath && auth.isReadingOpen && !events.isHeard) {
       const answer = hot.answer(request, rawTarget)
       if (answer !== null) return answer
     }
@@ -89,6 +92,7 @@ export function createApp(
     },
     maintainOnce: signal => runMaintenance(repositories, signal),
     async stop() {
+      events.close()
       const running = maintenance
       maintenance = null
       await running?.stop()

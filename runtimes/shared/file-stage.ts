@@ -56,12 +56,13 @@ export function createFileStage(file: StagedFile, digests: StagedDigests, place:
       digests.update(chunk)
       await queue.write(chunk)
     },
-    async commit() {
+    async commit(announce) {
       refuseSpent('commit')
       isSpent = true
       try {
         await queue.drain()
         const committed = digests.finish(queue.length)
+        await announce?.(committed)
         await place.keep(file, committed)
         if (isReadingOver) await release()
         return committed

@@ -34,11 +34,12 @@ export function createR2Stage(
       return parts.size
     },
     write,
-    async commit() {
+    async commit(announce) {
       refuseSpent('commit')
       isSpent = true
       try {
         const committed = digests.finish(parts.size)
+        await announce?.(committed)
         await keep(committed.sha256, committed.size)
         return committed
       } catch (error) {

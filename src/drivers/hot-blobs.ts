@@ -59,8 +59,8 @@ export function withHotBlobs(store: BlobStore, limits: HotBlobsLimits): HotBlobs
         return stage.offset
       },
       write: chunk => stage.write(chunk),
-      async commit() {
-        const committed = await stage.commit()
+      async commit(announce) {
+        const committed = await stage.commit(announce)
         forget(committed.sha256)
         return committed
       },

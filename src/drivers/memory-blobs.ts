@@ -133,10 +133,11 @@ function createMemoryStage(id: string, body: Body, options: StageOptions, parts:
       body.size += chunk.byteLength
       parts.room.usedBytes += chunk.byteLength
     },
-    async commit() {
+    async commit(announce) {
       spend('commit')
       try {
         const committed = digests.finish(body.size)
+        await announce?.(committed)
         parts.keep(committed.sha256, body)
         return committed
       } catch (error) {

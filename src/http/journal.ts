@@ -1,6 +1,7 @@
 // One line in the log and one tick in the figures for every request, written when its answer is known, or, where a
 // body streams, when it ended.
 
+import type { EventHub } from '../manage/events.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Meter } from '../ports/meter.ts'
@@ -14,6 +15,8 @@ export interface Client {
 export interface Exchange {
   readonly id: string
   readonly startedAt: number
+  readonly method: string
+  readonly rawTarget: string
   /** Method, path and client as JSON fields. */
   readonly facts: string
 }
@@ -47,8 +50,14 @@ export const MESSAGES: Readonly<Record<CacheOutcome, string>> = {
   denied: 'Cache DENIED',
 }
 
-export function createJournal(parts: { log: Log; meter: Meter; clock: Clock }): Journal {
-  const { log, meter, clock } = parts
+export interface JournalParts {
+  readonly log: Log
+  readonly meter: Meter
+  readonly clock: Clock
+  readonly events: EventHub
+}
+
+export function createJournal({ log, meter, clock, events }: JournalParts): Journal {
   const series = clock.now().toString(36)
   let count = 0
   const nextId = () => `${series}-${(++count).toString(36)}`
@@ -58,14 +67,32 @@ export function createJournal(parts: { log: Log; meter: Meter; clock: Clock }): 
     open: (request, rawTarget, client) => ({
       id: nextId(),
       startedAt: clock.now(),
+      method: request.method,
+      rawTarget,
       facts: factsOf(request.method, rawTarget, client),
     }),
     package(exchange, { repo, format, outcome, status, bytes, isCut }) {
       meter.counter('artifactapi_requests_total', { repo, format, outcome }).value++
       meter.counter('artifactapi_client_bytes_total', { repo }).value += bytes
+      const milliseconds = clock.now() - exchange.startedAt
+      if (events.isHeard) {
+        const { id: requestId, method, rawTarget } = exchange
+        const path = withoutQuery(rawTarget)
+        events.publish({
+          kind: 'request',
+          requestId,
+          method,
+          repository: repo,
+          path,
+          status,
+          outcome,
+          bytes,
+          milliseconds,
+        })
+      }
       log.line(
         MESSAGES[outcome],
-        `"id":"${exchange.id}",${exchange.facts},${repoFacts(repo, format, outcome)},"status":${status},"bytes":${bytes},"ms":${clock.now() - exchange.startedAt}${isCut ? ',"cut":true' : ''}`,
+        `"id":"${exchange.id}",${exchange.facts},${repoFacts(repo, format, outcome)},"status":${status},"bytes":${bytes},"ms":${milliseconds}${isCut ? ',"cut":true' : ''}`,
       )
     },
     other(exchange, status) {
@@ -79,12 +106,16 @@ export function createJournal(parts: { log: Log; meter: Meter; clock: Clock }): 
 
 /** The query is left out: it may carry secrets of the client's. */
 export function factsOf(method: string, rawTarget: string, client: Client | undefined): string {
-  const mark = rawTarget.indexOf('?')
-  const path = JSON.stringify(mark === -1 ? rawTarget : `${rawTarget.slice(0, mark)}?…`)
+  const path = JSON.stringify(withoutQuery(rawTarget))
   const address = client?.address == null ? '' : `,"client":${JSON.stringify(client.address)}`
   return `"method":${JSON.stringify(method)},"path":${path}${address}`
 }
 
 export function repoFacts(repo: string, format: string, outcome: CacheOutcome): string {
   return `"repo":${JSON.stringify(repo)},"format":${JSON.stringify(format)},"outcome":"${outcome}"`
+}
+
+function withoutQuery(rawTarget: string): string {
+  const mark = rawTarget.indexOf('?')
+  return mark === -1 ? rawTarget : `${rawTarget.slice(0, mark)}?…`
 }

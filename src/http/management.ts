@@ -1,30 +1,36 @@
-// Everything that is not a package: what operators and their tools ask. Mounts the rooms below http/manage.
+// Everything that is not a package: what operators and their tools ask. Answers below http/manage, seen and counted here.
 
-import { Hono } from 'hono'
-import { Problem, toProblem } from '../model/problem.ts'
+import type { EventHub } from '../manage/events.ts'
+import { Problem } from '../model/problem.ts'
 import type { Repositories } from '../repositories/repositories.ts'
 import type { Auth } from './auth.ts'
 import type { Exchange, Journal } from './journal.ts'
+import { createManageRoutes } from './manage/routes.ts'
 import { problemText } from './problems.ts'
 
 export interface Management {
   handle(request: Request, exchange: Exchange): Promise<Response>
 }
 
-export function createManagement({ repositories, journal }: { repositories: Repositories; auth: Auth; journal: Journal }): Management {
-  const { log } = repositories.services
-  const routes = new Hono()
-  routes.get('/health', context => context.json({ status: 'ok' }))
-  routes.onError((error, context) => {
-    const problem = toProblem(error, 'internal', 'Cannot answer')
-    if (problem.code === 'internal') log.error(problem.message, { error })
+export interface ManagementParts {
+  readonly repositories: Repositories
+  readonly auth: Auth
+  readonly journal: Journal
+  readonly events: EventHub
+}
+
+export function createManagement({ repositories, auth, journal, events }: ManagementParts): Management {
+  const routes = createManageRoutes(repositories, auth, events)
+  routes.notFound(context => {
+    const problem = new Problem(
+      'not-found',
+      `There is nothing at ${context.req.path}; GET / lists what there is`,
+    )
     return problemText(problem, context.req.method === 'HEAD', null)
   })
-  routes.notFound(context => problemText(new Problem('not-found', `There is nothing at ${context.req.path}`), false, null))
 
   return {
     async handle(request, exchange) {
-      await repositories.directory.ready()
       const response = await routes.fetch(request)
       journal.other(exchange, response.status)
       return response

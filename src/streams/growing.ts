@@ -82,14 +82,17 @@ export class GrowingBody {
 
   /** True when a byte at `offset` can be had, now or later. */
   canRead(offset: number): boolean {
-    return offset >= this.#ringStart || this.#canReadBack(offset) || this.#kept !== null
+    const isUnbroken = this.#ringStart <= this.#readBackEnd
+    return offset >= this.#ringStart || (isUnbroken && this.#canReadBack(offset)) || this.#kept !== null
   }
 
   /** The slowest reader that depends on the ring, as bytes behind; 0 when nobody does. */
   get lag(): number {
     let lag = 0
+    const isStaged = this.#readBackEnd === Number.POSITIVE_INFINITY
     for (const reader of this.#readers) {
-      if (!reader.isLost && !this.#canReadBack(reader.position))
+      // Who still reads what was staged before comes to the ring later, and needs it where staging has stopped.
+      if (!reader.isLost && !(isStaged && this.#canReadBack(reader.position)))
         lag = Math.max(lag, this.#visible - reader.position)
     }
     return lag
@@ -211,9 +214,12 @@ export class GrowingBody {
   #rest(): void {
     if (this.#isIdle || this.#state === 'growing' || this.#readers.size > 0) return
     this.#isIdle = true
-    this.#ring = []
-    this.#ringStart = this.#end
     this.#readBackEnd = 0
+    // A body that is not kept has nothing but the ring, and whoever asked for it may not have come to read yet.
+    if (this.#state === 'failed' || this.#kept !== null) {
+      this.#ring = []
+      this.#ringStart = this.#end
+    }
     this.#options.onIdle?.()
   }
 }

@@ -140,6 +140,30 @@ function checkStages(check: Check): void {
     expect(await store.open(hashOf('sha256', bytes))).not.toBeNull()
   })
 
+  check('announces a blob before it can be seen', async ({ store }) => {
+    const bytes = bytesOf(60_000, 61)
+    const stage = await store.stage()
+    await stage.write(bytes.slice())
+    let seen: unknown = 'nothing announced'
+    const committed = await stage.commit(async facts => {
+      seen = [facts.sha256, facts.size, await store.open(facts.sha256)]
+    })
+    await stage.close?.()
+    expect(seen).toEqual([hashOf('sha256', bytes), bytes.length, null])
+    expect(await store.open(committed.sha256)).not.toBeNull()
+  })
+
+  check('keeps nothing when it cannot be announced', async ({ store }) => {
+    const stage = await store.stage()
+    await stage.write(bytesOf(60_000, 62).slice())
+    const refusal = stage.commit(async () => {
+      throw new Error('no books')
+    })
+    await expect(refusal).rejects.toThrow('no books')
+    await stage.close?.()
+    await expectNothing(store)
+  })
+
   check('tells every digest that was expected or asked for', async ({ store }) => {
     const bytes = bytesOf(50_000, 7)
     const expected = [{ algorithm: 'sha1', hex: hashOf('sha1', bytes) } as const]
