@@ -18,7 +18,6 @@ const args = [
   '--no-compile-autoload-bunfig',
   // Headers of 16 KB, Bun's default, are too small for long signed URLs and tokens.
   '--compile-exec-argv=--max-http-header-size=65536',
-  `--define=process.env.ARTIFACTAPI_VERSION=${JSON.stringify(version)}`,
   `--outfile=${outfile}`,
   // For another platform: npm run build -- --target=bun-linux-arm64
   ...process.argv.slice(2),

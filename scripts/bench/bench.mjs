@@ -10,7 +10,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bun, node, root } from '../toolchain.mjs'
@@ -73,6 +73,9 @@ async function setStage(folder, programs) {
   console.log(
     `artifactapi: ${command.join(' ').replaceAll(`${root}/`, '')}; nginx: ${programs.version}; ${cpus()[0].model}, ${cpus().length} cores`,
   )
+  const [busy] = loadavg()
+  if (busy > 0.5)
+    console.log(`note: others use this machine (load ${busy.toFixed(1)}); trust CPU times more than rates`)
   const newer = command[0] === binary ? filesNewerThan(statSync(binary).mtimeMs) : []
   if (newer.length > 0)
     console.log(`note: dist/artifactapi is older than ${newer[0]}; \`npm run build\` makes it anew`)
