@@ -96,8 +96,8 @@ function rangeOf({ headers }: RecordedRequest, resource: Resource, size: number)
   const match = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '')
   if (match === null || resource.noRanges) return null
   const condition = headers['if-range']
-  if (condition !== undefined && condition !== resource.etag && condition !== resource.lastModified)
-    return null
+  const isCurrent = condition === undefined || [resource.etag, resource.lastModified].includes(condition)
+  if (!isCurrent && !resource.noIfRange) return null
   const start = Number(match[1])
   if (start >= size) return 'unsatisfiable'
   const end = match[2] === '' ? size : Math.min(size, Number(match[2]) + 1)

@@ -23,6 +23,8 @@ export interface Resource {
   readonly redirect?: string
   /** Ignores `Range`, and says so by not offering it. */
   readonly noRanges?: boolean
+  /** Answers `Range` whatever `If-Range` says. */
+  readonly noIfRange?: boolean
   /** Ignores `If-None-Match` and `If-Modified-Since`. */
   readonly noConditions?: boolean
   /** No Content-Length: a chunked body. */

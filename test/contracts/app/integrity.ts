@@ -19,7 +19,7 @@ export function describeIntegrity(suite: Suite): void {
     'resume',
     'mixed',
   ]
-  const more = ['weak', 'digest', 'digest-small', 'resume-digest', 'flood', 'slow']
+  const more = ['deaf', 'shifted', 'weak', 'digest', 'digest-small', 'resume-digest', 'flood', 'slow']
   describe('integrity', () => {
     // No two of these share an origin: each would count as a failure of the others.
     const world = useWorld(suite, Object.fromEntries([...names, ...more].map(name => [name, {}])))
@@ -87,6 +87,26 @@ export function describeIntegrity(suite: Suite): void {
       const answer = await get('file.bin')
       if (answer.status === 200 && answer.end === 'clean') expect(sha256Of(answer.body)).toBe(two.sha256)
       expect(sha256Of((await get('file.bin')).body)).toBe(two.sha256)
+    })
+
+    it('does not go on with what an origin sends in spite of If-Range', async () => {
+      const { origin, get } = world.repo('deaf')
+      const [one, two] = [pattern(SIZE, 22), pattern(SIZE, 23)]
+      origin.set(
+        '/file.bin',
+        { body: one, etag: '"1"', cutAt: 600_000 },
+        { body: two, etag: '"2"', noIfRange: true },
+      )
+      expectFailure(await get('file.bin'))
+      expect(sha256Of((await get('file.bin')).body)).toBe(two.sha256)
+    })
+
+    it('does not go on with another part than it asked for', async () => {
+      const { origin, get } = world.repo('shifted')
+      const body = pattern(SIZE, 22)
+      const headers = { 'content-range': `bytes 600001-${SIZE - 1}/${SIZE}` }
+      origin.set('/file.bin', { body, etag: '"1"', cutAt: 600_000 }, { body, etag: '"1"', headers })
+      expectFailure(await get('file.bin'))
     })
 
     it('does not go on by a weak validator', async () => {

@@ -1,7 +1,7 @@
 // The pages for operators: what is there, how it is doing, what it counted. None of them tells a secret.
 
 import { describe, expect } from 'vitest'
-import { eventually, parseJson, type Suite, testsOf, useWorld } from './suite.ts'
+import { eventually, metricOf, parseJson, type Suite, testsOf, useWorld } from './suite.ts'
 
 const SECRETS = ['hunter2-password', 'value-of-header'] as const
 
@@ -87,18 +87,8 @@ export function describePages(suite: Suite): void {
       await eventually(async () => {
         const answer = await world.ask('/metrics')
         expect(answer.headers.get('content-type')).toMatch(/^text\/plain/)
-        const count = (outcome: string) => {
-          const line = answer.text
-            .split('\n')
-            .find(
-              text =>
-                text.startsWith('artifactapi_requests_total{') &&
-                ['repo="files"', 'format="generic"', `outcome="${outcome}"`].every(part =>
-                  text.includes(part),
-                ),
-            )
-          return Number(line?.split(' ').at(-1) ?? 0)
-        }
+        const count = (outcome: string) =>
+          metricOf(answer.text, 'artifactapi_requests_total', { repo: 'files', format: 'generic', outcome })
         expect([count('hit'), count('miss'), count('negative')]).toEqual([2, 1, 1])
       })
     })

@@ -148,6 +148,15 @@ export function parseJson(answer: RawAnswer): Record<string, unknown> {
   return JSON.parse(answer.text) as Record<string, unknown> // the tests look at its members one by one
 }
 
+/** The value of the series that has these labels, in whatever order; 0 where there is none. */
+export function metricOf(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
+  const series = text
+    .split('\n')
+    .find(line => line.startsWith(`${name}{`) && wanted.every(label => line.includes(label)))
+  return Number(series?.split(' ').at(-1) ?? 0)
+}
+
 /** RFC 9457, as the management routes refuse. */
 export function expectProblem(answer: RawAnswer, status: number): void {
   expect(answer.status, answer.text).toBe(status)

@@ -164,7 +164,7 @@ export function describeTrouble(suite: Suite): void {
     it('leaves an origin in peace after five failures in a row', async () => {
       await prime('breaking', 'live/a')
       await prime('breaking', 'fixed.bin')
-      const { get, origin } = world.repo('breaking')
+      const { get, head, origin } = world.repo('breaking')
       for (let i = 0; i < 5; i++) {
         origin.set(`/reset-${i}`, { reset: true })
         await get(`reset-${i}`)
@@ -177,6 +177,7 @@ export function describeTrouble(suite: Suite): void {
       expect([answer.status, origin.requests.length]).toEqual([503, asked])
       expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
       expect(Date.now() - began).toBeLessThan(1000)
+      expect([(await head('fine.bin')).status, origin.requests.length]).toEqual([503, asked])
       expect((await get('fixed.bin')).text).toBe('kept')
       const stale = await get('live/a')
       expect([stale.text, origin.requests.length]).toEqual(['kept', asked])
