@@ -51,8 +51,13 @@ export class Problem extends Error {
     return STATUS_OF_PROBLEM[this.code]
   }
 
-  /** True when the origin could not be reached or broke off: what a stale copy may stand in for. */
+  /** True when the origin could not be reached, broke off or is left alone: what a stale copy may stand in for. */
   get isUnreachable(): boolean {
+    return this.isFailedContact || this.code === 'upstream-busy'
+  }
+
+  /** True when the origin was tried and could not be reached, or broke off. */
+  get isFailedContact(): boolean {
     return (
       this.code === 'upstream-unreachable' ||
       this.code === 'upstream-timeout' ||

@@ -81,27 +81,17 @@ class Flight implements RunningFlight {
   }
 
   async #fly(): Promise<ObjectRow | null> {
-    const { directory, breaker, services } = this.#parts
+    const { directory, services } = this.#parts
     await directory.ready()
     const trip = planTrip(this.#parts, this.#job)
 
     const row = await this.#findCopy()
     if (row !== null && isFresh(row, services.clock.now())) return this.#keep(row, 'fresh')
-    const waitSeconds = await breaker.waitSeconds(trip.host)
-    if (waitSeconds !== null) {
-      const problem = new Problem(
-        'upstream-busy',
-        `Cannot fetch ${this.#name}: ${trip.host} failed repeatedly and is left alone for ${waitSeconds} s`,
-        { retryAfterSeconds: waitSeconds },
-      )
-      return this.#makeDo(trip, row, problem)
-    }
     try {
       return await this.#ask(trip, row)
     } catch (error) {
       const problem = toProblem(error, 'internal', `Cannot fetch ${this.#name}`)
       if (!problem.isUnreachable || this.#intake !== null) throw problem // a body that broke off is not a dead origin
-      await breaker.failed(trip.host)
       return this.#makeDo(trip, row, problem)
     }
   }

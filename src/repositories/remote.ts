@@ -6,7 +6,7 @@ import { isFresh, type ObjectRow } from '../model/object.ts'
 import { Problem, toProblem } from '../model/problem.ts'
 import type { RepositorySettings } from '../model/repository.ts'
 import type { Target } from '../model/target.ts'
-import type { Flights, FlightView, Landing } from '../ports/flights.ts'
+import type { FlightJob, Flights, FlightView, Landing } from '../ports/flights.ts'
 import type { Services } from '../services.ts'
 import { freshUntil, isUnchanged, publishedAtOf, validatorsOf, withheldUntil } from './freshness.ts'
 import { judge, type Verdict } from './gate.ts'
@@ -14,6 +14,7 @@ import { originHeadOf } from './origin-head.ts'
 import { negative, refusedBy, withheld } from './refusals.ts'
 import { findRemembered } from './remembered.ts'
 import type { Outcome, Repository } from './repository.ts'
+import type { Trip } from './trip.ts'
 
 export interface RemoteParts {
   readonly services: Services
@@ -21,6 +22,7 @@ export interface RemoteParts {
   readonly flights: Flights
   readonly settings: RepositorySettings
   readonly format: Format
+  readonly plan: (job: FlightJob) => Trip
 }
 
 export function createRemote(parts: RemoteParts): Repository {
@@ -105,17 +107,10 @@ export function createRemote(parts: RemoteParts): Repository {
       const outcome = await arrive(target, running, await running.landing)
       if (outcome !== null) return outcome
     }
-    const { origin } = settings
-    if (origin === null) throw new Problem('internal', `Cannot ask for ${settings.name}: it has no origin`)
+    const trip = parts.plan({ repository: settings.name, target })
     const row = await catalog.find(settings.name, target.key)
-    const source = format.locate(target, origin)
     try {
-      const response = await services.upstream.send({
-        url: source.url,
-        method: 'HEAD',
-        headers: { ...source.headers, ...(row === null ? {} : validatorsOf(row)) },
-        origin,
-      })
+      const response = await trip.send('HEAD', row === null ? {} : validatorsOf(row))
       const head = originHeadOf(response.headers)
       if (row !== null && (response.status === 304 || (response.status === 200 && isUnchanged(row, head)))) {
         const now = clock.now()

@@ -4,7 +4,7 @@ import { type Catalog, createCatalog } from '../catalog/catalog.ts'
 import { withRecent } from '../catalog/recent.ts'
 import type { Format } from '../formats/format.ts'
 import { Problem } from '../model/problem.ts'
-import type { Flights } from '../ports/flights.ts'
+import type { FlightJob, Flights } from '../ports/flights.ts'
 import type { Services } from '../services.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { createDirectory, type Directory, requireRepository } from './directory.ts'
@@ -13,6 +13,7 @@ import { createLocal } from './local.ts'
 import { createRemote } from './remote.ts'
 import type { Repository } from './repository.ts'
 import { createStoreRoom, type StoreRoom } from './store-room.ts'
+import { planTrip } from './trip.ts'
 import { createVirtual } from './virtual.ts'
 
 export interface Repositories {
@@ -33,7 +34,9 @@ export function createRepositories(services: Services, registered: readonly Form
   const directory = createDirectory({ ...services, catalog })
   const breaker = createBreaker(services)
   const room = createStoreRoom(services)
-  const flights = services.flights(createFlightDeck({ services, formats, catalog, directory, breaker, room }))
+  const flightParts = { services, formats, catalog, directory, breaker, room }
+  const flights = services.flights(createFlightDeck(flightParts))
+  const plan = (job: FlightJob) => planTrip(flightParts, job)
   const opened = new WeakMap<object, Repository>()
 
   function open(name: string): Repository {
@@ -47,7 +50,7 @@ export function createRepositories(services: Services, registered: readonly Form
         `Cannot serve ${name}: this build has no package type "${settings.format}"`,
       )
     }
-    const parts = { services, catalog, flights, settings, format, open }
+    const parts = { services, catalog, flights, settings, format, open, plan }
     if (settings.kind === 'remote') repository = createRemote(parts)
     else if (settings.kind === 'local') repository = createLocal(parts)
     else repository = createVirtual(parts)

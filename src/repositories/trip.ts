@@ -16,8 +16,7 @@ export interface Trip {
   readonly settings: RepositorySettings
   readonly format: Format
   readonly verdict: Verdict
-  /** What the breaker counts by. */
-  readonly host: string
+  /** One exchange with the origin. Throws `upstream-busy` at once while the origin is left alone. */
   send(method: 'GET' | 'HEAD', headers: Readonly<Record<string, string>>): Promise<UpstreamResponse>
   /** The rest of a body from `offset`; null unless the origin's strong validator still names the same bytes. */
   resume(head: OriginHead, offset: number): Promise<ReadableStream<Uint8Array> | null>
@@ -32,11 +31,12 @@ export interface TripParts {
 
 export function planTrip({ services, formats, directory, breaker }: TripParts, job: FlightJob): Trip {
   const { repository, target } = job
+  const name = `${repository}/${target.key}`
   const settings = requireRepository(directory, repository)
   const format = formats.get(settings.format)
   const { origin } = settings
   if (origin === null || format === undefined) {
-    throw new Problem('internal', `Cannot fetch ${repository}/${target.key}: it has no origin`)
+    throw new Problem('internal', `Cannot fetch ${name}: it has no origin`)
   }
   const source = format.locate(target, origin)
   const from = origin
@@ -46,25 +46,37 @@ export function planTrip({ services, formats, directory, breaker }: TripParts, j
     method: 'GET' | 'HEAD',
     headers: Readonly<Record<string, string>>,
   ): Promise<UpstreamResponse> {
-    const response = await services.upstream.send({
-      url: source.url,
-      method,
-      headers: { ...source.headers, ...headers },
-      origin: from,
-    })
-    await breaker.succeeded(host)
-    return response
+    const waitSeconds = await breaker.waitSeconds(host)
+    if (waitSeconds !== null) {
+      throw new Problem(
+        'upstream-busy',
+        `Cannot fetch ${name}: ${host} failed repeatedly and is left alone for ${waitSeconds} s`,
+        { retryAfterSeconds: waitSeconds },
+      )
+    }
+    try {
+      const response = await services.upstream.send({
+        url: source.url,
+        method,
+        headers: { ...source.headers, ...headers },
+        origin: from,
+      })
+      await breaker.succeeded(host)
+      return response
+    } catch (error) {
+      if (error instanceof Problem && error.isFailedContact) await breaker.failed(host)
+      throw error
+    }
   }
 
   return {
     settings,
     format,
-    host,
     verdict: judge(settings, target),
     send,
     async resume(head, offset) {
       if (head.etag === null || !isStrong(head.etag) || head.contentEncoding !== null) return null
-      services.log.info(`Resuming ${repository}/${target.key} at byte ${offset}`, { repository })
+      services.log.info(`Resuming ${name} at byte ${offset}`, { repository })
       const response = await send('GET', { range: `bytes=${offset}-`, 'if-range': head.etag })
       const size = head.size === null ? '\\d+|\\*' : String(head.size)
       const fits = new RegExp(`^bytes ${offset}-\\d+/(${size})$`).test(
