@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { collect } from '../../src/manage/collector.ts'
 import { flush } from '../../src/manage/objects.ts'
 import type { BlobStore } from '../../src/ports/blob-store.ts'
+import type { FakeClock } from '../fake-clock.ts'
 import { createWorld, type World } from './world.ts'
 
 const HOUR_MS = 3_600_000
@@ -19,7 +20,7 @@ async function condemn(world: World, path = 'a', body = path): Promise<string> {
 }
 
 /** A world whose store does `before` when the collector is about to remove a blob. */
-async function worldWhere(before: (store: BlobStore) => Promise<void>): Promise<World> {
+async function worldWhere(before: (store: BlobStore, clock: FakeClock) => Promise<void>): Promise<World> {
   const plain = await createWorld()
   const { blobs } = plain.services
   return createWorld({
@@ -28,7 +29,7 @@ async function worldWhere(before: (store: BlobStore) => Promise<void>): Promise<
       blobs: {
         ...blobs,
         async remove(sha256, since) {
-          await before(blobs)
+          await before(blobs, plain.clock)
           return blobs.remove(sha256, since)
         },
       },
@@ -96,14 +97,22 @@ describe('the collector', () => {
     expect((await collect(world.repositories)).blobs).toBe(1)
   })
 
-  it('spares bytes that are committed while it removes them, and finds them later', async () => {
-    const world = await worldWhere(store => commit(store, 'a'))
+  it('spares bytes that are committed while it removes them, and takes them after another grace', async () => {
+    let isCommitting = true
+    const world = await worldWhere(async (store, clock) => {
+      if (!isCommitting) return
+      await commit(store, 'a')
+      await clock.advance(1)
+    })
     const sha256 = await condemn(world)
     await world.clock.advance(HOUR_MS)
     expect((await collect(world.repositories)).blobs).toBe(0)
+    isCommitting = false
+    expect((await collect(world.repositories)).waiting).toEqual({ blobs: 1, bytes: 1 })
     expect(await isStored(world, sha256)).toBe(true)
-    const waiting = { blobs: 1, bytes: 1 }
-    expect(await world.repositories.catalog.condemnedSum(world.clock.now())).toEqual(waiting)
+    await world.clock.advance(HOUR_MS)
+    expect(await collect(world.repositories)).toMatchObject({ blobs: 1, waiting: { blobs: 0 } })
+    expect(await isStored(world, sha256)).toBe(false)
   })
 
   it('loses no announcement that is made while it removes', async () => {

@@ -82,6 +82,14 @@ describe('flushing', () => {
     ])
   })
 
+  it('spares what is pinned', async () => {
+    await world.keep('files', 'a')
+    const row = await world.repositories.catalog.find('files', 'a')
+    if (row !== null) await world.repositories.catalog.keep({ ...row, isPinned: true })
+    await flush(world.repositories, { remote: 'files' })
+    expect(await world.keys('files')).toEqual(['a'])
+  })
+
   it('refuses uploads with the reason', async () => {
     await world.upload('store', 'c', 'mine')
     const problem = await problemOf(flush(world.repositories, { remote: 'store' }))

@@ -33,6 +33,29 @@ describe('creating', () => {
     expect(getRepository(other.repositories, 'remotes', 'made')).toMatchObject({ base_url: ORIGIN })
   })
 
+  it('is seen by who reads the database again, also while an older reading is under way', async () => {
+    let slow = Promise.resolve()
+    const { query } = world.services.database
+    world.services.database.query = async (sql, values) => {
+      const rows = await query(sql, values)
+      await slow
+      return rows
+    }
+    let goOn = () => {}
+    slow = new Promise(resolve => {
+      goOn = resolve
+    })
+    const { directory, catalog } = world.repositories
+    const older = directory.refresh()
+    await new Promise(resolve => setTimeout(resolve, 1))
+    slow = Promise.resolve()
+    await catalog.putRepository('made', JSON.stringify({ base_url: ORIGIN }))
+    const newer = directory.refresh()
+    goOn()
+    await Promise.all([older, newer])
+    expect(directory.find('made')).not.toBeNull()
+  })
+
   it('refuses a name that is taken, by the file or the API', async () => {
     await create({ name: 'made', base_url: ORIGIN })
     expect((await problemOf(create({ name: 'made', base_url: ORIGIN }))).code).toBe('conflict')
