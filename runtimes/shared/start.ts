@@ -44,7 +44,8 @@ export function servicesFromEnvironment(environment: Environment, senses: Senses
   const meter = createMemoryMeter()
   const database = createSqliteDatabase({ path: join(dataDir, 'catalog.db') })
   const coldBlobs = createFileBlobs({ directory: dataDir, hasher: nodeHasher, clock, log })
-  const blobs = withHotBlobs(coldBlobs, { limitBytes: options.hotCacheBytes })
+  // The other half is the hot path's, which holds answers made of the same bodies.
+  const blobs = withHotBlobs(coldBlobs, { hasher: nodeHasher, limitBytes: options.hotCacheBytes / 2 })
   meter.gauge('artifactapi_hot_bytes', () => blobs.usedBytes)
   const { resolver, dialer } = connectTo(environment.connectTo, createSystemResolver(clock))
   return {

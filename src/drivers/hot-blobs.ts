@@ -1,8 +1,10 @@
 // BlobStore decorator that keeps small bodies in bounded memory, least recently used going first. A blob at
-// hand is answered without asking the store below; whatever is removed or committed through here is cleared.
+// hand is answered without asking the store below; whatever is removed or committed through here is cleared. What comes
+// into memory is held against its name first: what is served from here is right, whatever happens to the store below.
 
 import { Problem } from '../model/problem.ts'
 import type { BlobStore, Stage, StoredBlob } from '../ports/blob-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import { streamBytes } from './stream-bytes.ts'
 
 /** What an entry costs beside its bytes: map slot, name, object. */
@@ -15,7 +17,8 @@ export interface HotBlobs extends BlobStore {
   readonly usedBytes: number
 }
 
-export interface HotBlobsLimits {
+export interface HotBlobsOptions {
+  readonly hasher: Hasher
   /** All bodies together. */
   readonly limitBytes: number
   /** Larger bodies are left to the store. */
@@ -26,8 +29,8 @@ interface HotBlob extends StoredBlob {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-export function withHotBlobs(store: BlobStore, limits: HotBlobsLimits): HotBlobs {
-  const { limitBytes, bodyLimitBytes = 256 * 1024 } = limits
+export function withHotBlobs(store: BlobStore, options: HotBlobsOptions): HotBlobs {
+  const { hasher, limitBytes, bodyLimitBytes = 256 * 1024 } = options
   const hot = createHotMap(limitBytes)
   const loading = new Map<string, Promise<StoredBlob | null>>()
 
@@ -40,7 +43,7 @@ export function withHotBlobs(store: BlobStore, limits: HotBlobsLimits): HotBlobs
   function load(blob: StoredBlob): Promise<StoredBlob | null> {
     const running = loading.get(blob.sha256)
     if (running !== undefined) return running
-    const job = readWhole(store, blob)
+    const job = readWhole(store, blob, hasher)
       .then(loaded => {
         if (loaded !== null && loading.get(blob.sha256) === job) hot.keep(loaded)
         return loaded
@@ -145,7 +148,7 @@ function createHotMap(limitBytes: number): HotMap {
 }
 
 /** Null when the blob went away, or turned out damaged, between being found and being read. */
-async function readWhole(store: BlobStore, blob: StoredBlob): Promise<HotBlob | null> {
+async function readWhole(store: BlobStore, blob: StoredBlob, hasher: Hasher): Promise<HotBlob | null> {
   const bytes = new Uint8Array(blob.size)
   let filled = 0
   try {
@@ -160,5 +163,7 @@ async function readWhole(store: BlobStore, blob: StoredBlob): Promise<HotBlob | 
   if (filled !== blob.size) {
     throw new Problem('store-broken', `Cannot read blob ${blob.sha256}: ${filled} of ${blob.size} bytes came`)
   }
-  return { ...blob, bytes, stream: range => streamBytes(bytes, range) }
+  const hash = hasher('sha256')
+  hash.update(bytes)
+  return hash.hex() === blob.sha256 ? { ...blob, bytes, stream: range => streamBytes(bytes, range) } : null
 }

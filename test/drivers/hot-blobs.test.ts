@@ -8,13 +8,17 @@ import { bytesOf } from './sample-bytes.ts'
 
 describeBlobStore('hot in front of memory', async () => {
   const { store } = counted()
-  return { store: withHotBlobs(store, { limitBytes: 1_000_000 }), other: store, close: async () => {} }
+  return {
+    store: withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000 }),
+    other: store,
+    close: async () => {},
+  }
 })
 
 describe('hot blobs', () => {
   it('asks the store below no more once a small blob is at hand', async () => {
     const { store, asked } = counted()
-    const hot = withHotBlobs(store, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const bytes = bytesOf(5000, 1)
     const { sha256 } = await commit(hot, bytes)
     expect(hot.peek(sha256)).toBeNull()
@@ -29,16 +33,31 @@ describe('hot blobs', () => {
 
   it('reads a blob once for a hundred who ask at once', async () => {
     const { store, asked } = counted()
-    const hot = withHotBlobs(store, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(hot, bytesOf(5000, 2))
     const opened = await Promise.all(Array.from({ length: 100 }, () => hot.open(sha256)))
     expect(opened.every(blob => blob?.bytes?.length === 5000)).toBe(true)
     expect(asked.streams).toBe(1)
   })
 
+  it('takes a body whose bytes were changed below for missing', async () => {
+    const { store } = counted()
+    const { sha256 } = await commit(store, bytesOf(5000, 21))
+    const flipped = bytesOf(5000, 21)
+    flipped[2500]! ^= 1
+    const damaged: BlobStore = {
+      ...store,
+      open: async () => ({ sha256, size: 5000, stream: () => new Response(flipped.slice()).body! }),
+    }
+    expect(await withHotBlobs(damaged, { hasher: nodeHasher, limitBytes: 1_000_000 }).open(sha256)).toBeNull()
+    expect(
+      await withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000 }).open(sha256),
+    ).not.toBeNull()
+  })
+
   it('leaves larger bodies to the store', async () => {
     const { store, asked } = counted()
-    const hot = withHotBlobs(store, { limitBytes: 1_000_000, bodyLimitBytes: 4999 })
+    const hot = withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000, bodyLimitBytes: 4999 })
     const { sha256 } = await commit(hot, bytesOf(5000, 3))
     expect((await hot.open(sha256))?.bytes).toBeUndefined()
     expect(asked.streams).toBe(0)
@@ -46,7 +65,7 @@ describe('hot blobs', () => {
   })
 
   it('lets the least recently used go, and stays below its limit', async () => {
-    const hot = withHotBlobs(counted().store, { limitBytes: 34_000 })
+    const hot = withHotBlobs(counted().store, { hasher: nodeHasher, limitBytes: 34_000 })
     const names: string[] = []
     for (let seed = 0; seed < 3; seed++) names.push((await commit(hot, bytesOf(10_000, seed))).sha256)
     for (const name of names) await hot.open(name)
@@ -59,7 +78,7 @@ describe('hot blobs', () => {
   })
 
   it('gives no other size than asked for, even at hand', async () => {
-    const hot = withHotBlobs(counted().store, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(counted().store, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(hot, bytesOf(5000, 4))
     await hot.open(sha256)
     expect(await hot.open(sha256, 4999)).toBeNull()
@@ -67,7 +86,7 @@ describe('hot blobs', () => {
 
   it('forgets what is removed, also while it is being read', async () => {
     const { store } = counted(20)
-    const hot = withHotBlobs(store, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(store, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(hot, bytesOf(5000, 5))
     const opening = hot.open(sha256)
     await new Promise(resolve => setTimeout(resolve, 5))
@@ -79,7 +98,7 @@ describe('hot blobs', () => {
   })
 
   it('forgets what is committed again', async () => {
-    const hot = withHotBlobs(counted().store, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(counted().store, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(hot, bytesOf(5000, 6))
     await hot.open(sha256)
     await commit(hot, bytesOf(5000, 6))
@@ -97,7 +116,7 @@ describe('hot blobs', () => {
         return blob === null ? null : { ...blob, stream: () => failing('it went away') }
       },
     }
-    const hot = withHotBlobs(gone, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(gone, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(gone, bytesOf(5000, 7))
     expect(await hot.open(sha256)).toBeNull()
   })
@@ -112,7 +131,7 @@ describe('hot blobs', () => {
         return blob === null || !isBroken ? blob : { ...blob, stream: () => failing('the disk hums') }
       },
     }
-    const hot = withHotBlobs(broken, { limitBytes: 1_000_000 })
+    const hot = withHotBlobs(broken, { hasher: nodeHasher, limitBytes: 1_000_000 })
     const { sha256 } = await commit(hot, bytesOf(5000, 8))
     await expect(hot.open(sha256)).rejects.toThrow('the disk hums')
     isBroken = false

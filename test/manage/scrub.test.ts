@@ -19,7 +19,7 @@ async function open(rate = 0, change: (store: BlobStore) => BlobStore = store =>
   const { services } = await createWorld()
   const { clock, log } = services
   const coldBlobs = change(createFileBlobs({ directory, hasher: nodeHasher, clock, log }))
-  const blobs = withHotBlobs(coldBlobs, { limitBytes: 1_000_000 })
+  const blobs = withHotBlobs(coldBlobs, { hasher: nodeHasher, limitBytes: 1_000_000 })
   return createWorld({ services: { blobs, coldBlobs }, options: { scrubBytesPerSecond: rate } })
 }
 
