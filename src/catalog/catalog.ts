@@ -18,8 +18,8 @@ export interface Catalog {
   keep(row: ObjectRow): Promise<void>
   /** Writes down that a blob is about to appear. */
   announce(sha256: string, size: number): Promise<void>
-  /** New freshness and validators for the same bytes. */
-  refresh(row: ObjectRow): Promise<void>
+  /** New freshness and validators for the same bytes. False when the row names others by now, or is gone. */
+  refresh(row: ObjectRow): Promise<boolean>
   /** Drops the row if it still names these bytes; the blob is condemned when nobody else names it. */
   forget(row: ObjectRow): Promise<void>
   /** Notes a use; written in batches by `flushTouches`. */
@@ -109,7 +109,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       await database.batch(statements.keepBlob(sha256, size, clock.now(), clock.now()))
     },
     async refresh(row) {
-      await ask(statements.refreshObject(row))
+      return (await ask(statements.refreshObject(row))).length > 0
     },
     async forget(row) {
       await database.batch(statements.forgetObject(row, clock.now()))

@@ -37,13 +37,16 @@ export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
       changes++
       rows.delete(idOf(row.repository, row.key))
       await catalog.keep(row)
+      changes++
       remember(row)
     },
     async refresh(row) {
       changes++
       rows.delete(idOf(row.repository, row.key))
-      await catalog.refresh(row)
-      remember(row)
+      const isThere = await catalog.refresh(row)
+      changes++
+      if (isThere) remember(row)
+      return isThere
     },
     async forget(row) {
       changes++

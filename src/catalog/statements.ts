@@ -91,7 +91,7 @@ export const statements = {
 
   refreshObject: (row: ObjectRow): Statement => ({
     sql: `update objects set checked_at = $3, fresh_until = $4, etag = $6, last_modified = $7, path_class = $8
-      where repository = $1 and key = $2 and sha256 = $5`,
+      where repository = $1 and key = $2 and sha256 = $5 returning key`,
     values: [
       row.repository,
       row.key,
