@@ -8,7 +8,14 @@ import type { RepositorySettings } from '../model/repository.ts'
 import type { Target } from '../model/target.ts'
 import type { FlightJob, Flights, FlightView, Landing } from '../ports/flights.ts'
 import type { Services } from '../services.ts'
-import { freshUntil, isUnchanged, publishedAtOf, validatorsOf, withheldUntil } from './freshness.ts'
+import {
+  coversStatus,
+  freshUntil,
+  isUnchanged,
+  publishedAtOf,
+  validatorsOf,
+  withheldUntil,
+} from './freshness.ts'
 import { judge, type Verdict } from './gate.ts'
 import { originHeadOf } from './origin-head.ts'
 import { negative, refusedBy, withheld } from './refusals.ts'
@@ -117,6 +124,10 @@ export function createRemote(parts: RemoteParts): Repository {
         const fresh = { ...row, checkedAt: now, freshUntil: freshUntil(settings, verdict.pathClass, now) }
         await catalog.refresh(fresh)
         return (await open(fresh, 'revalidated')) ?? { kind: 'told', how: 'miss', target, head }
+      }
+      if (row !== null && coversStatus(settings.caching.staleOn, response.status)) {
+        const stale = await open(row, 'stale')
+        if (stale !== null) return stale
       }
       if (response.status !== 200) {
         return negative(settings, target, {
