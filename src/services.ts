@@ -23,6 +23,8 @@ export interface Services {
   /** The same blobs as they lie in the store, where `blobs` has memory in front of it: what a scrub reads. */
   readonly coldBlobs?: BlobStore
   readonly database: Database
+  /** How many rows this process may remember; 0 where others change them too, and nobody would tell it. */
+  readonly recentRows?: number
   readonly keyValue: KeyValue
   readonly lease: Lease
   readonly upstream: Upstream

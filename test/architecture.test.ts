@@ -73,14 +73,17 @@ const rooms: Record<string, readonly string[]> = {
     'src/services.ts',
     'src/app.ts',
   ],
-  // Not `runtimes/shared`: that is code on node: modules and a disk, and a Worker has none.
+  // Of `runtimes/shared`, which is code on node: modules and a disk, what needs neither.
   'runtimes/workers': [
     'src/model',
     'src/drivers',
     'src/ports',
     'src/services.ts',
     'src/app.ts',
-    'package.json',
+    'runtimes/shared/environment.ts',
+    'runtimes/shared/node-hasher.ts',
+    'runtimes/shared/starter-set.ts',
+    'runtimes/shared/version.ts',
   ],
 }
 

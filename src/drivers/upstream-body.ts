@@ -98,17 +98,19 @@ export function watchBody(raw: ReadableStream<Uint8Array>, watch: BodyWatch): Re
 /** What is cheaper to read on than to open a new connection for. */
 export const SMALL_REST_BYTES = 16 * 1024
 
+/** What is used of a reader; each runtime has a type of its own for the whole. */
+interface BodyReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>
+  cancel(reason?: unknown): Promise<void>
+}
+
 /** Reads a body nobody wants to its end, so that its connection can be used again; gives up soon if it is long. */
-export async function discard(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  clock: Clock,
-  exchange: AbortController,
-): Promise<void> {
+export async function discard(reader: BodyReader, clock: Clock, exchange: AbortController): Promise<void> {
   const disarm = armDeadline(clock, 1_000, () => exchange.abort(new Error('not wanted')))
   let seen = 0
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      seen += part.value.byteLength
+      seen += part.value?.byteLength ?? 0
       if (seen > SMALL_REST_BYTES) return exchange.abort(new Error('not wanted'))
     }
   } catch {

@@ -30,7 +30,7 @@ export interface Repositories {
 
 export function createRepositories(services: Services, registered: readonly Format[]): Repositories {
   const formats = new Map(registered.map(format => [format.name, format]))
-  const catalog = withRecent(createCatalog(services.database, services.clock))
+  const catalog = withRecent(createCatalog(services.database, services.clock), services.recentRows)
   const directory = createDirectory({ ...services, catalog })
   const breaker = createBreaker(services)
   const room = createStoreRoom(services)

@@ -1,0 +1,77 @@
+// artifactapi on Cloudflare Workers: one application for all requests of an isolate, opened by the first of them.
+// Nothing that belongs to one request (streams, stubs) is kept in it; flights are in Durable Objects.
+
+import { waitUntil } from 'cloudflare:workers'
+import { type App, createApp } from '../../src/app.ts'
+import { Problem } from '../../src/model/problem.ts'
+import type { Bindings } from './bindings.ts'
+import { createDurableFlights } from './durable-flights.ts'
+import { LeaseObject } from './durable-lease.ts'
+import { FlightObject } from './flight-object.ts'
+import { openSettings, servicesFromBindings } from './worker-services.ts'
+
+export { FlightObject, LeaseObject }
+
+/** How often an isolate that is asked reads its configuration again and writes down what was used. */
+const ROUND_MS = 60_000
+
+let running: App | null = null
+let roundAt = 0
+
+export default {
+  async fetch(request, env, context) {
+    try {
+      const app = running ?? (await opened(env, context))
+      context.waitUntil(lookAround(app))
+      return await app.fetch(request, { address: request.headers.get('cf-connecting-ip') })
+    } catch (error) {
+      return refuse(error)
+    }
+  },
+  async scheduled(_event, env, context) {
+    const app = running ?? (await opened(env, context))
+    await app.maintainOnce()
+  },
+} satisfies ExportedHandler<Bindings>
+
+/** Kept alive beyond a client that leaves: others may be waiting for what it began. */
+async function opened(env: Bindings, context: ExecutionContext): Promise<App> {
+  const opening = open(env)
+  context.waitUntil(opening.catch(() => {}))
+  running = await opening
+  return running
+}
+
+async function open(env: Bindings): Promise<App> {
+  const services = servicesFromBindings(env, {
+    settings: await openSettings(env),
+    waitUntil,
+    flights: () => createDurableFlights(env.FLIGHTS),
+  })
+  const app = createApp(services)
+  await app.start()
+  roundAt = services.clock.now() + ROUND_MS
+  return app
+}
+
+async function lookAround({ repositories }: App): Promise<void> {
+  const { services, catalog, directory } = repositories
+  const reading = directory.ready()
+  const now = services.clock.now()
+  if (now >= roundAt) {
+    roundAt = now + ROUND_MS
+    await services.settings.reload()
+    await catalog.flushTouches()
+  }
+  await reading
+}
+
+/** What is wrong with the configuration is for its owner to see, in the log. */
+function refuse(error: unknown): Response {
+  const isSettings = error instanceof Problem && error.code === 'settings-invalid'
+  const what = isSettings ? 'the configuration does not validate' : 'it cannot start'
+  const reason = error instanceof Error ? error.message : String(error)
+  console.error(JSON.stringify({ level: 'error', msg: `Cannot serve: ${reason}` }))
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'retry-after': '60' }
+  return new Response(`Cannot serve: ${what}, see the log\n`, { status: 503, headers })
+}
