@@ -9,7 +9,7 @@ export const QUERY_LIMIT_BYTES = 4096
 export interface PackagePath {
   /** Decoded segments, in order. An empty last one means a trailing slash. */
   readonly segments: readonly string[]
-  /** One spelling per path: decoded, with `%` and `/` inside a segment escaped again. */
+  /** One spelling per path: decoded, with `%`, `/` and `?` inside a segment escaped again. */
   readonly canonical: string
   /** As the client wrote it, without leading slash. */
   readonly raw: string
@@ -51,7 +51,7 @@ function decodeSegment(raw: string): string {
 }
 
 function escapeSegment(segment: string): string {
-  return segment.replaceAll('%', '%25').replaceAll('/', '%2F')
+  return segment.replaceAll('%', '%25').replaceAll('/', '%2F').replaceAll('?', '%3F')
 }
 
 function tooLong(bytes: number): Problem {
