@@ -136,8 +136,8 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       }
     },
 
-    async list(repository, { after = '', prefix = '', limit }) {
-      const rows = await ask(statements.listObjects(repository, after, prefix, limit))
+    async list(repository, { after, prefix = '', limit }) {
+      const rows = await ask(statements.listObjects(repository, after ?? null, prefix, limit))
       return rows.map(row => ({
         ...toObjectRow(row),
         accessedAt: Number(row.accessed_at),

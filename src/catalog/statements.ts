@@ -126,10 +126,11 @@ export const statements = {
     values: [repository, key, accessedAt, hits],
   }),
 
-  listObjects: (repository: string, after: string, prefix: string, limit: number): Statement => ({
+  /** `after` null: from the first key on, which may be empty (the listing at the root of an origin). */
+  listObjects: (repository: string, after: string | null, prefix: string, limit: number): Statement => ({
     sql: `select ${COLUMNS}, accessed_at, hits from objects
-      where repository = $1 and key > $2 and key >= $3 and key < $4 order by key limit $5`,
-    values: [repository, after, prefix, endOfPrefix(prefix), limit],
+      where repository = $1 and key ${after === null ? '>=' : '>'} $2 and key >= $3 and key < $4 order by key limit $5`,
+    values: [repository, after ?? '', prefix, endOfPrefix(prefix), limit],
   }),
 
   leastUsed: (limit: number): Statement => ({

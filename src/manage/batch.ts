@@ -53,7 +53,7 @@ async function candidatesOf(
   const found = new Set(paths)
   if (pattern === undefined) return [...found]
   const compiled = compilePattern(pattern)
-  for (let after = ''; found.size < BATCH_LIMIT; ) {
+  for (let after: string | undefined; found.size < BATCH_LIMIT; ) {
     const rows = await catalog.list(name, { after, limit: PAGE })
     for (const row of rows) {
       if (found.size < BATCH_LIMIT && compiled.test(row.path)) found.add(row.key)

@@ -146,7 +146,7 @@ async function deleteUpload(
 }
 
 async function* rowsOf({ catalog }: Pick<Repositories, 'catalog'>, name: string, prefix: string) {
-  for (let after = ''; ; ) {
+  for (let after: string | undefined; ; ) {
     const rows = await catalog.list(name, { after, prefix, limit: PAGE })
     yield* rows
     const last = rows.at(-1)
