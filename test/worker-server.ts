@@ -13,6 +13,7 @@ interface Workerd {
 type StartWorkerd = (options: {
   yaml: string
   env: Readonly<Record<string, string>>
+  port: number
   dataDir: string
 }) => Promise<Workerd>
 
@@ -22,19 +23,26 @@ export async function startWorker(options: StartOptions): Promise<AppServer> {
   const { startWorkerd } = (await import(module)) as { startWorkerd: StartWorkerd }
   const home = await mkdtemp(join(tmpdir(), 'artifactapi-workers-'))
   const dataDir = options.dataDir ?? join(home, 'data')
-  const env = { ADMIN_TOKEN, LOG_LEVEL: 'info', ...options.env }
-  const worker = await startWorkerd({ yaml: options.yaml, env, dataDir })
-  const url = worker.url.replace(/\/$/, '')
-  await untilHealthy(
-    url,
-    () => false,
-    () => '',
-  )
+  let env = { ADMIN_TOKEN, LOG_LEVEL: 'info', ...options.env }
+  let port = 0
+  let worker = await launch()
+  const { url } = worker
+  port = Number(new URL(url).port)
+
+  async function launch(): Promise<Workerd> {
+    const started = await startWorkerd({ yaml: options.yaml, env, port, dataDir })
+    await untilHealthy(
+      started.url,
+      () => false,
+      () => '',
+    )
+    return started
+  }
 
   return {
     runtime: 'workers',
     url,
-    port: Number(new URL(url).port),
+    port,
     adminToken: ADMIN_TOKEN,
     dataDir,
     configPath: '',
@@ -45,7 +53,10 @@ export async function startWorker(options: StartOptions): Promise<AppServer> {
       await rm(home, { recursive: true, force: true })
     },
     kill9: () => Promise.reject(new Error('A Worker has no process of its own to kill')),
-    restart: () =>
-      Promise.reject(new Error('A Worker keeps nothing in a process: there is nothing to restart')),
+    async restart(more = {}) {
+      await worker.stop()
+      env = { ...env, ...more }
+      worker = await launch()
+    },
   }
 }

@@ -42,8 +42,19 @@ export function describeIntegrity(suite: Suite): void {
       })
     }
 
+    it('does not end a chunked body that breaks off as if it were whole', async () => {
+      const { origin, get } = world.repo('chunked')
+      origin.set('/seen.bin', { body: pattern(SIZE, 20), chunked: true, cutAt: 600_000 })
+      expectFailure(await get('seen.bin'))
+    })
+
     it('keeps nothing of a chunked body that breaks off', async () => {
-      await expectNotKept('chunked', { body: pattern(SIZE, 20), chunked: true, cutAt: 600_000 })
+      const { origin, get } = world.repo('chunked')
+      origin.set('/file.bin', { body: pattern(SIZE, 20), chunked: true, cutAt: 600_000 })
+      await get('file.bin')
+      origin.set('/file.bin', { body: pattern(SIZE, 21), chunked: true })
+      expect(sha256Of((await get('file.bin')).body)).toBe(pattern(SIZE, 21).sha256)
+      expect(sourceOf(await get('file.bin'))).toBe('cache')
     })
 
     it('keeps nothing of a small body that breaks off', async () => {
