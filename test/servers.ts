@@ -54,7 +54,10 @@ export async function startProcess(
   const url = `http://127.0.0.1:${port}`
   let output = ''
   let env = environmentFor({ port, dataDir, configPath }, options.env)
-  let child = await launch()
+  let child = await launch().catch(async error => {
+    await rm(home, { recursive: true, force: true })
+    throw error
+  })
 
   async function launch(): Promise<ChildProcess> {
     const [program, ...args] = command
@@ -71,7 +74,10 @@ export async function startProcess(
       url,
       () => hasEnded(started),
       () => output,
-    )
+    ).catch(error => {
+      started.kill('SIGKILL')
+      throw error
+    })
     return started
   }
 
