@@ -31,6 +31,7 @@ function notUnderBun() {
     'test/architecture.test.ts',
     'test/runtimes/**',
     'test/clients/**',
+    'test/faults/**',
     'test/drivers/{d1,durable,r2,undici,workers}-*.test.ts',
   ]
   return globs.map(glob => `--exclude=${glob}`)
