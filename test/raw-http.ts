@@ -36,6 +36,8 @@ export interface OpenAnswer {
   finish(): Promise<RawAnswer>
   /** Takes `bytesPerSecond` from the socket from now on. */
   slow(bytesPerSecond: number): void
+  /** Takes whatever comes again. */
+  hurry(): void
   /** Breaks the connection off. */
   leave(): void
 }
@@ -63,6 +65,7 @@ export async function openRequest(request: RawRequest): Promise<OpenAnswer> {
       return { status: head.status, headers: head.headers, body, text: new TextDecoder().decode(body), end }
     },
     slow: bytesPerSecond => slowDown(connection.socket, bytesPerSecond),
+    hurry: () => void connection.socket.resume(),
     leave: () => connection.socket.destroy(),
   }
 }
