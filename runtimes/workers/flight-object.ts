@@ -5,7 +5,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { type App, createApp } from '../../src/app.ts'
 import { createMemoryFlights } from '../../src/drivers/memory-flights.ts'
 import { Problem } from '../../src/model/problem.ts'
-import type { FlightJob, FlightView } from '../../src/ports/flights.ts'
+import type { FlightJob, FlightView, Landing } from '../../src/ports/flights.ts'
 import type { Bindings } from './bindings.ts'
 import { type BodyRequest, type LandedFlight, parseBodyUrl, say } from './flight-wire.ts'
 import { openSettings, servicesFromBindings } from './worker-services.ts'
@@ -46,7 +46,7 @@ export class FlightObject extends DurableObject<Bindings> {
     const view = this.#views.get(asked.id)
     const body = view?.body(asked.start, asked.end ?? undefined) ?? null
     if (view === undefined || body === null) return new Response(null, { status: 410 })
-    const size = sizeOf(await view.landing, asked)
+    const size = sizeOf(await wholeIfUnmeasured(view), asked)
     if (size === null) return new Response(body)
     const fixed = new FixedLengthStream(size)
     // A failure of either side reaches the other through the pipe; there is nobody else to tell.
@@ -58,7 +58,7 @@ export class FlightObject extends DurableObject<Bindings> {
     const id = ++this.#lastId
     this.#views.set(id, view)
     this.ctx.waitUntil(this.#untilForgotten(id, view))
-    const landing = await view.landing
+    const landing = await wholeIfUnmeasured(view)
     const { isLeader, isOpen, arrived, rate } = view
     return { id, isLeader, isOpen, arrived, rate, landing }
   }
@@ -86,7 +86,18 @@ export class FlightObject extends DurableObject<Bindings> {
   }
 }
 
-function sizeOf(landing: Awaited<FlightView['landing']>, { start, end }: BodyRequest): number | null {
+/**
+ * workerd ends a body without a length cleanly even when it fails (1.20260730), so a client could not tell: such a
+ * body is answered when it is whole and its size is known.
+ */
+async function wholeIfUnmeasured(view: FlightView): Promise<Landing> {
+  const landing = await view.landing
+  if (landing.kind !== 'body' || landing.head.size !== null || !landing.isKept) return landing
+  const row = await view.done
+  return row === null ? landing : { ...landing, head: { ...landing.head, size: row.size } }
+}
+
+function sizeOf(landing: Landing, { start, end }: BodyRequest): number | null {
   const last = end ?? (landing.kind === 'body' && landing.head.size !== null ? landing.head.size - 1 : null)
   return last === null ? null : last - start + 1
 }

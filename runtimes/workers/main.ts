@@ -23,7 +23,7 @@ export default {
     try {
       const app = running ?? (await opened(env, context))
       context.waitUntil(lookAround(app))
-      return await app.fetch(request, { address: request.headers.get('cf-connecting-ip') })
+      return asEncoded(await app.fetch(request, { address: request.headers.get('cf-connecting-ip') }))
     } catch (error) {
       return refuse(error)
     }
@@ -64,6 +64,16 @@ async function lookAround({ repositories }: App): Promise<void> {
     await catalog.flushTouches()
   }
   await reading
+}
+
+/** A body that is encoded already would be encoded again. */
+function asEncoded(response: Response): Response {
+  if (!response.headers.has('content-encoding')) return response
+  return new Response(response.body, {
+    status: response.status,
+    headers: response.headers,
+    encodeBody: 'manual',
+  })
 }
 
 /** What is wrong with the configuration is for its owner to see, in the log. */
