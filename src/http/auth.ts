@@ -16,7 +16,8 @@ export const CHALLENGE = 'Basic realm="artifactapi", charset="UTF-8"'
 
 export function createAuth(options: Pick<Options, 'adminToken' | 'anonymousRead'>): Auth {
   function requireAdmin(request: Request): void {
-    if (options.adminToken === null) {
+    // An empty one would be the password of everybody who sends none.
+    if (options.adminToken === null || options.adminToken === '') {
       throw new Problem('forbidden', 'Cannot change anything here: no ADMIN_TOKEN is set')
     }
     const given = tokenOf(request.headers.get('authorization'))
