@@ -30,6 +30,10 @@ const SURFACES = new Map([
 /** Null when the request is not for a package. */
 export function findPlace(rawTarget: string): PackagePlace | null {
   if (!rawTarget.startsWith('/api/')) return null
+  // No client sends a fragment; an origin's URL would lose it, and with it what the patterns saw.
+  if (rawTarget.includes('#')) {
+    throw new Problem('bad-request', 'Cannot read path: it contains a "#"; in a name it is written %23')
+  }
   const mark = rawTarget.indexOf('?')
   const path = mark === -1 ? rawTarget : rawTarget.slice(0, mark)
   const query = mark === -1 ? '' : rawTarget.slice(mark + 1)
