@@ -36,7 +36,7 @@ interface Entry {
   readonly line: string
   readonly requests: Counter
   readonly bytes: Counter
-  /** The second its time-bound headers were made for. */
+  /** When the second began that its time-bound headers were made for. */
   second: number
   wasUsed: boolean
 }
@@ -95,7 +95,7 @@ export function createHotPath({ services, catalog, directory, journal }: HotPath
   function renew(entry: Entry, now: number): void {
     const fresh = storedHeaders(entry.row, 'hit', now)
     for (const name of ['age', 'cache-status']) entry.headers.set(name, fresh.get(name) ?? '')
-    entry.second = now
+    entry.second = secondOf(entry.row, now)
   }
 
   function drop(rawTarget: string, entry: Entry): void {
@@ -134,7 +134,7 @@ export function createHotPath({ services, catalog, directory, journal }: HotPath
         line: `${factsOf('GET', rawTarget, undefined)},${repoFacts(repo, format, 'hit')},"status":200,"bytes":${row.size},"ms":0`,
         requests: meter.counter('artifactapi_requests_total', { repo, format, outcome: 'hit' }),
         bytes: meter.counter('artifactapi_client_bytes_total', { repo }),
-        second: now,
+        second: secondOf(row, now),
         wasUsed: false,
       }
       entries.set(rawTarget, entry)
@@ -142,4 +142,9 @@ export function createHotPath({ services, catalog, directory, journal }: HotPath
       makeRoom()
     },
   }
+}
+
+/** The beginning of the second of `Age` in which `now` lies. */
+function secondOf(row: ObjectRow, now: number): number {
+  return now - ((now - row.checkedAt) % 1000)
 }
