@@ -63,7 +63,6 @@ export function createPackageDoor({ repositories, auth, journal, hot }: PackageD
       return await send(call, await repository.read(meaning, request.method === 'HEAD'))
     } catch (error) {
       const problem = toProblem(error, 'internal', 'Cannot answer')
-      if (problem.code === 'internal') services.log.error(problem.message, { error, id: exchange.id })
       const outcome = { kind: 'refused', how: problem.status < 500 ? 'denied' : 'negative', problem } as const
       return refuse(request, exchange, repository, outcome)
     }
@@ -169,6 +168,8 @@ export function createPackageDoor({ repositories, auth, journal, hot }: PackageD
     outcome: Extract<Outcome, { kind: 'refused' }>,
   ): Response {
     const { problem, headers, how } = outcome
+    if (problem.code === 'internal' || problem.code.startsWith('database-'))
+      services.log.error(problem.message, { error: problem.cause ?? problem, id: exchange.id })
     const extra = { ...headers, 'x-artifactapi-request-id': exchange.id, ...cacheStatusOf(outcome) }
     const response = problemText(problem, request.method === 'HEAD', repository?.format ?? null, extra)
     if (repository === null) journal.other(exchange, response.status)
