@@ -5,7 +5,9 @@
 import { Problem } from '../model/problem.ts'
 import type { StoredBlob } from '../ports/blob-store.ts'
 
-const READ_BACK_BYTES = 256 * 1024
+/** Staged bytes are read back in blocks, which readers that are near each other share. */
+const BLOCK_BYTES = 256 * 1024
+const BLOCKS = 16
 
 export interface GrowingOptions {
   /** Recent bytes that are kept in memory. Everything older must be readable by `readBack`, or is lost to slow readers. */
@@ -24,6 +26,7 @@ interface Reader {
 export class GrowingBody {
   readonly #options: GrowingOptions
   readonly #readers = new Set<Reader>()
+  readonly #blocks = new Map<number, Promise<Uint8Array>>()
   #ring: Uint8Array[] = []
   #ringStart = 0
   #end = 0
@@ -182,14 +185,13 @@ export class GrowingBody {
 
   /** Bytes that left the ring; null when they can only be had once the body is kept. */
   async #fromBehind(position: number, limit: number): Promise<Uint8Array | null> {
-    if (this.#canReadBack(position) && this.#options.readBack !== undefined) {
-      const wanted = Math.min(limit, this.#readBackEnd) - position
-      const chunk = await this.#options.readBack(position, Math.min(wanted, READ_BACK_BYTES))
+    if (this.#canReadBack(position)) {
+      const chunk = await this.#fromBlock(position, Math.min(limit, this.#readBackEnd))
       if (chunk.byteLength > 0) return chunk
     }
     if (this.#kept !== null)
       return collect(
-        this.#kept.stream({ start: position, end: Math.min(limit, position + READ_BACK_BYTES * 16) - 1 }),
+        this.#kept.stream({ start: position, end: Math.min(limit, position + BLOCK_BYTES * 16) - 1 }),
       )
     if (this.#state === 'ended' || this.#readBackEnd !== Number.POSITIVE_INFINITY) {
       throw new Problem(
@@ -198,6 +200,22 @@ export class GrowingBody {
       )
     }
     return null
+  }
+
+  async #fromBlock(position: number, limit: number): Promise<Uint8Array> {
+    const { readBack } = this.#options
+    if (readBack === undefined) return new Uint8Array()
+    const start = position - (position % BLOCK_BYTES)
+    if (start + BLOCK_BYTES > limit) return readBack(position, limit - position)
+    let block = this.#blocks.get(start)
+    if (block === undefined) {
+      block = readBack(start, BLOCK_BYTES)
+      this.#blocks.set(start, block)
+      const oldest = this.#blocks.size > BLOCKS ? this.#blocks.keys().next() : null
+      if (oldest?.done === false) this.#blocks.delete(oldest.value)
+      block.catch(() => this.#blocks.delete(start))
+    }
+    return (await block).subarray(position - start)
   }
 
   #canReadBack(position: number): boolean {
