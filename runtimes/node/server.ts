@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { HttpServer, Listening, ListenOptions } from '../shared/http-server.ts'
-import { internalError, plainAddress } from '../shared/http-server.ts'
+import { brokenBody, internalError, plainAddress } from '../shared/http-server.ts'
 import { createStreamDelivery } from '../shared/stream-delivery.ts'
 import { isUnsafeTarget, refuseUnsafePath } from '../shared/unsafe-path.ts'
 
@@ -98,9 +98,10 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
       await write(outgoing, chunk.value)
     }
     outgoing.end()
-  } catch {
-    // Its maker has logged why. What was promised cannot be kept: the client has to see that.
-    outgoing.destroy()
+  } catch (error) {
+    // Its maker has logged why. What was promised cannot be kept, and the client has to see that.
+    if (outgoing.headersSent || outgoing.destroyed) outgoing.destroy()
+    else await send(brokenBody(error), outgoing)
   }
 }
 

@@ -1,8 +1,17 @@
 // The directory everything is kept in, served by one process at a time: its lock names the process and when that
 // started, so the lock of one that died, or of one whose number was given to another, is taken over.
 
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Problem } from '../../src/model/problem.ts'
 import { currentOwner, isOwnerAlive } from './file-owner.ts'
 
@@ -14,11 +23,18 @@ export interface DataDirLock {
 /** Throws a Problem that says what to do when the directory cannot be made or written to. */
 export function createDataDir(path: string): void {
   usable(path, () => {
-    mkdirSync(path, { recursive: true })
+    makeDirectory(path)
     const probe = join(path, `.probe-${process.pid}`)
     writeFileSync(probe, '')
     rmSync(probe)
   })
+}
+
+/** Node's own `recursive` never ends where a file system refuses with ENOENT, as /proc does. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  if (dirname(path) !== path && !existsSync(dirname(path))) makeDirectory(dirname(path))
+  mkdirSync(path)
 }
 
 /** Throws `conflict` when another process serves from there. */
@@ -94,6 +110,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'its file system is read-only. Mount it for writing, or set DATA_DIR',
   ENOSPC: 'the disk is full. Free space, or set DATA_DIR',
   EDQUOT: 'the quota is used up. Free space, or set DATA_DIR',
+  ENOENT: 'it cannot be made there. Set DATA_DIR to a directory',
   ENOTDIR: 'part of that path is a file. Set DATA_DIR to a directory',
   EEXIST: 'it is a file. Set DATA_DIR to a directory',
 }

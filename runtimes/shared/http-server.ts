@@ -1,6 +1,7 @@
 // What a runtime's HTTP server is to the program that starts it.
 
 import { networkInterfaces } from 'node:os'
+import { Problem } from '../../src/model/problem.ts'
 import type { Delivery } from '../../src/ports/delivery.ts'
 import type { ListenAddress } from './environment.ts'
 
@@ -28,8 +29,16 @@ export interface Listening {
 
 /** The answer where the application itself failed to give one. */
 export function internalError(): Response {
-  const headers = { 'content-type': 'text/plain; charset=utf-8' }
-  return new Response('Cannot answer: internal error, see the log\n', { status: 500, headers })
+  return refusal(500, 'Cannot answer: internal error, see the log')
+}
+
+/** The answer instead of one whose body failed before its headers were sent. */
+export function brokenBody(error: unknown): Response {
+  return error instanceof Problem ? refusal(error.status, error.message) : internalError()
+}
+
+function refusal(status: number, reason: string): Response {
+  return new Response(`${reason}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
 }
 
 /** The name that stands for all addresses of this machine, of both families where it has both. */

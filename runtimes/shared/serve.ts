@@ -72,6 +72,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken. Stop what listens there, or set LISTEN_ADDR',
   EACCES: 'this user may not. Use a port of 1024 or more in LISTEN_ADDR',
   EADDRNOTAVAIL: 'this machine has no such address. Set LISTEN_ADDR',
+  ENOENT: 'there is no host of that name. Set LISTEN_ADDR',
   ENOTFOUND: 'there is no host of that name. Set LISTEN_ADDR',
 }
 
