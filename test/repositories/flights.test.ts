@@ -145,6 +145,7 @@ describe('a flight', () => {
     pieces.push(body)
     pieces.end()
     await expect(reading.all()).rejects.toThrow()
+    expect(reading.bytes).toBeLessThan(6)
     expect(await rows(engine)).toBe(0)
   })
 
@@ -445,6 +446,7 @@ describe('a store that fails', () => {
     for (let at = 0; at < 2000; at += 250) pieces.push(body.slice(at, at + 250))
     pieces.end()
     await expect(reading.all()).rejects.toThrow()
+    expect(pieces.taken).toBe(5)
     expect(await engine.services.blobs.freeBytes?.()).toBe(1000)
   })
 
