@@ -20,7 +20,7 @@ import { startWorker } from './worker-server.ts'
 export const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)))
 const MODULES = join(PROJECT, 'node_modules')
 
-const COMMANDS: Record<Exclude<RuntimeName, 'workers'>, readonly [string, ...string[]]> = {
+export const COMMANDS: Record<Exclude<RuntimeName, 'workers'>, readonly [string, ...string[]]> = {
   bun: [join(MODULES, '.bin/bun'), 'runtimes/bun/main.ts'],
   node: [join(MODULES, 'node/bin/node'), '--disable-warning=ExperimentalWarning', 'runtimes/node/main.ts'],
   deno: [
