@@ -19,8 +19,10 @@ for (const runtime of ['bun', 'node'] as const) {
 
     it('a client that takes one byte a second delays nobody, and its bytes do not pile up', async () => {
       const body = pattern(40 * MB, 31)
+      // More than memory may swing by.
+      const other = pattern(160 * MB, 32)
       repo().origin.set('/alone.bin', { body })
-      repo().origin.set('/slow.bin', { body: pattern(40 * MB, 32) })
+      repo().origin.set('/slow.bin', { body: other })
       const alone = await timed(() => repo().get('alone.bin'))
       expectWhole(alone.value, body)
 
@@ -31,18 +33,18 @@ for (const runtime of ['bun', 'node'] as const) {
       await hold.reached
       hold.release()
       const beside = await timed(() => repo().get('slow.bin'))
-      expectWhole(beside.value, pattern(40 * MB, 32))
-      expect(beside.ms).toBeLessThan(2 * alone.ms + 1000)
+      expectWhole(beside.value, other)
+      expect(beside.ms).toBeLessThan(2 * 4 * alone.ms + 1000)
       expect(repo().origin.gets('/slow.bin')).toBe(1)
       // The same from the store, where the slow one has a hit.
       const slowHit = await repo().open('alone.bin')
       slowHit.slow(1)
-      expectWhole((await timed(() => repo().get('alone.bin'))).value, body)
+      expectWhole(await repo().get('alone.bin'), body)
       expect(slow.received()).toBeLessThan(10 * MB)
       expect(residentBytes(world.server) - before).toBeLessThan(SWING)
       slow.leave()
       slowHit.leave()
-    })
+    }, 60_000)
 
     it('1,000 clients that leave at once take nothing with them', async () => {
       const body = pattern(8 * MB, 33)
@@ -67,7 +69,7 @@ for (const runtime of ['bun', 'node'] as const) {
       await eventually(async () => expect(descriptorsOf(world.server)).toBeLessThanOrEqual(open + 5))
       await eventually(async () => expect(await stagedFiles(world.server)).toEqual([]))
       expect(residentBytes(world.server) - before).toBeLessThan(SWING)
-    })
+    }, 60_000)
 
     it('200 cold clients of one object are one request to the origin', async () => {
       const body = pattern(MB, 34)
