@@ -1,11 +1,16 @@
-// artifactapi on Bun, from source or compiled into one binary.
+// artifactapi on Bun, from source or compiled into one binary. Everything else is loaded after the process has
+// replaced itself, so that it is loaded once.
 
-import { runProgram } from '../shared/program.ts'
-import { createFetchTransport } from './fetch-transport.ts'
 import { liftFetchLimit } from './lift-fetch-limit.ts'
-import { createBunServer } from './server.ts'
 
 liftFetchLimit()
+
+const [{ runProgram }, { createFetchTransport }, { createBunServer }] = await Promise.all([
+  import('../shared/program.ts'),
+  import('./fetch-transport.ts'),
+  import('./server.ts'),
+])
+
 await runProgram({
   runtime: 'bun',
   openTransport: createFetchTransport,
