@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ADMIN, createEngine, type Engine, type EngineOptions, settle } from '../engine.ts'
+import { ADMIN, createEngine, type Engine, type EngineOptions, ORIGIN, settle } from '../engine.ts'
 
 const URL_OF_A = '/api/v1/remote/r/a'
 
@@ -97,6 +97,23 @@ describe('the hot path', () => {
       await engine.app.repositories.catalog.putRepository('other', '{"base_url":"https://other.example"}')
       await engine.app.repositories.directory.refresh()
       expect(engine.answersAtOnce(URL_OF_A)).toBe(false)
+    })
+
+    it('soon after another process changed a repository', async () => {
+      const engine = await createEngine({ settings: {} })
+      const { catalog, directory } = engine.app.repositories
+      await catalog.putRepository('r', JSON.stringify({ base_url: ORIGIN }))
+      await directory.refresh()
+      engine.origin.files.set('a', { body: 'abc' })
+      for (let i = 0; i < 2; i++) await engine.get(URL_OF_A)
+      engine.app.maintain()
+      await catalog.putRepository('r', JSON.stringify({ base_url: ORIGIN, blocklist: ['^a$'] }))
+      expect(engine.answersAtOnce(URL_OF_A)).toBe(true)
+      await engine.clock.advance(10_000)
+      await settle()
+      expect(engine.answersAtOnce(URL_OF_A)).toBe(false)
+      expect((await engine.get(URL_OF_A)).status).toBe(403)
+      await engine.app.stop()
     })
 
     it('when the row was replaced', async () => {
