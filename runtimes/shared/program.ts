@@ -5,22 +5,13 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { formatNames } from '../../src/app.ts'
 import { Problem } from '../../src/model/problem.ts'
-import type { Transport } from '../../src/ports/transport.ts'
 import { parseCommandLine, printHelp } from './command-line.ts'
 import { type Environment, readEnvironment } from './environment.ts'
-import type { HttpServer } from './http-server.ts'
+import type { Ground } from './ground.ts'
 import { serve } from './serve.ts'
 import { checkSettingsFile } from './settings-file.ts'
 import { writeText } from './standard-output.ts'
 import { version } from './version.ts'
-
-/** What a runtime brings. */
-export interface Ground {
-  readonly runtime: 'bun' | 'node' | 'deno'
-  openTransport(): Transport
-  /** By HTTP_SERVER; null = the runtime's own. Answers null when it has no such server. */
-  openServer(choice: Environment['httpServer']): Promise<HttpServer | null>
-}
 
 export async function runProgram(ground: Ground): Promise<void> {
   try {

@@ -3,8 +3,8 @@
 import { statSync } from 'node:fs'
 import { Problem } from '../../src/model/problem.ts'
 import type { Environment } from './environment.ts'
+import type { Ground } from './ground.ts'
 import { openApp, openLog } from './open-app.ts'
-import type { Ground } from './program.ts'
 import { writeText } from './standard-output.ts'
 import { createStreamDelivery } from './stream-delivery.ts'
 
