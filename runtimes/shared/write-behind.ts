@@ -4,7 +4,7 @@
 import { Problem } from '../../src/model/problem.ts'
 import { rawBytes, readFully, storeProblem, syncBytes, writeFully } from './raw-files.ts'
 
-const QUEUE_LIMIT_BYTES = 4 * 1024 * 1024
+const QUEUE_LIMIT_BYTES = 2 * 1024 * 1024
 const QUEUE_LIMIT_CHUNKS = 1024
 const BATCH_LIMIT_BYTES = 1024 * 1024
 const BATCH_LIMIT_CHUNKS = 256

@@ -59,7 +59,10 @@ export interface Stage {
   readonly id: string
   /** Bytes written so far. */
   readonly offset: number
-  /** Takes the chunk over; the caller does not touch it again. Throws `store-full` or `store-broken`. */
+  /**
+   * Takes the chunk over; the caller does not touch it again. Throws `store-full` or `store-broken`; of what was taken
+   * before, at most the last 2 MiB can then no longer be read back.
+   */
   write(chunk: Uint8Array): Promise<void>
   /**
    * Makes the bytes a blob, durably, and tells its digests. Throws `digest-mismatch` when an expected digest

@@ -9,8 +9,8 @@ import type { Committed, Stage } from '../ports/blob-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { GrowingBody } from '../streams/growing.ts'
 
-/** Recent bytes in memory per download; more than a store may hold back before they can be read there. */
-export const RING_BYTES = 6 * 1024 * 1024
+/** Recent bytes in memory per download; more than a store may lose of what it took when it fails (see `Stage.write`). */
+export const RING_BYTES = 3 * 1024 * 1024
 const PATIENCE_MS = 2_000
 const RESUMES = 3
 
