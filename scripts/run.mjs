@@ -14,7 +14,8 @@ const denoFlags = ['run', '--allow-all', '--no-lock', '--node-modules-dir=manual
 
 /** Each: the program and its first arguments. */
 const commands = {
-  start: () => [bun(), at('runtimes/bun/main.ts')],
+  // As the binary has it: long signed URLs and cookies are longer than Bun's 16 KB.
+  start: () => [bun(), '--max-http-header-size=65536', at('runtimes/bun/main.ts')],
   'start:node': () => [node(), '--disable-warning=ExperimentalWarning', at('runtimes/node/main.ts')],
   'start:deno': () => [deno(), ...denoFlags, at('runtimes/deno/main.ts')],
   'dev:worker': () => [node(), '--disable-warning=ExperimentalWarning', at('runtimes/workers/dev.ts')],

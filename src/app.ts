@@ -10,6 +10,7 @@ import { createManagement } from './http/management.ts'
 import { createPackageDoor } from './http/packages.ts'
 import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
+import { type Collected, collect } from './manage/collector.ts'
 import { createEventHub } from './manage/events.ts'
 import { type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
 import { type Verified, verify } from './manage/scrub.ts'
@@ -31,6 +32,8 @@ export interface App {
   stop(): Promise<void>
   /** Reads every stored blob back and compares it with its name. Brings the tables up to date first. */
   verify(): Promise<Verified>
+  /** Removes the bytes that nothing refers to, or tells what would go. Brings the tables up to date first. */
+  collect(isDryRun: boolean): Promise<Collected>
 }
 
 /** Package types this build has, for checking configurations. */
@@ -100,6 +103,10 @@ export function createApp(
     async verify() {
       await migrate(services.database)
       return verify(repositories)
+    },
+    async collect(isDryRun) {
+      await migrate(services.database)
+      return collect(repositories, { dryRun: isDryRun })
     },
   }
 }

@@ -10,6 +10,8 @@ export type Command =
   | { readonly command: 'check'; readonly file: string | null }
   /** Reads every blob back and compares digests. */
   | { readonly command: 'verify' }
+  /** Removes bytes that nothing refers to, or tells how many it would. */
+  | { readonly command: 'collect'; readonly isDryRun: boolean }
   /** Print the message and exit with 2. */
   | { readonly command: 'mistake'; readonly message: string }
 
@@ -17,6 +19,7 @@ const COMMANDS: readonly (readonly [usage: string, meaning: string])[] = [
   ['artifactapi', 'serve'],
   ['artifactapi config check [FILE]', 'say what is wrong with a configuration file (exit 1), or "ok"'],
   ['artifactapi verify', 'read every stored blob back and compare its digest'],
+  ['artifactapi collect [--dry-run]', 'remove stored bytes that nothing refers to any more'],
   ['artifactapi --help, -h', 'this text'],
   ['artifactapi --version, -v', 'the version'],
 ]
@@ -26,6 +29,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
   if (argv.some(word => word === '--help' || word === '-h') || argv[0] === 'help') return { command: 'help' }
   if (argv.some(word => word === '--version' || word === '-v') || argv[0] === 'version')
     return { command: 'version' }
+  if (argv[0] === 'collect') return parseCollect(argv.slice(1))
   const option = argv.find(word => word.startsWith('-') && word !== '-')
   if (option !== undefined) return mistake(`There is no option "${option}"`)
   const [first, second, ...rest] = argv
@@ -45,6 +49,14 @@ export function parseCommandLine(argv: readonly string[]): Command {
   }
   if (rest.length > 1) return mistake(`"config check" takes one file, got ${rest.length}`)
   return { command: 'check', file: rest[0] ?? null }
+}
+
+function parseCollect(words: readonly string[]): Command {
+  const [first, second] = words
+  if (first === undefined || (first === '--dry-run' && second === undefined)) {
+    return { command: 'collect', isDryRun: first !== undefined }
+  }
+  return mistake(`"collect" takes --dry-run or nothing, got "${words.join(' ')}"`)
 }
 
 export function printHelp(version: string): string {

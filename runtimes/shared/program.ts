@@ -31,8 +31,12 @@ async function run(ground: Ground, argv: readonly string[]): Promise<number | nu
       await serve(ground, environment())
       return null
     case 'verify': {
-      const { verify } = await import('./verify-command.ts')
+      const { verify } = await import('./store-commands.ts')
       return verify(ground, environment())
+    }
+    case 'collect': {
+      const { collect } = await import('./store-commands.ts')
+      return collect(ground, environment(), asked.isDryRun)
     }
     case 'check':
       return check(asked.file)

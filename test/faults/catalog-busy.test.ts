@@ -42,6 +42,8 @@ for (const runtime of ['bun', 'node'] as const) {
         for (const [i, body] of [small, large, missing].entries()) origin.set(`/${names[i]}`, { body })
         await get(names[0])
         await get(names[1])
+        // What it knew by heart is asked of the catalog again.
+        await world.server.restart()
         const miss = await held(async () => {
           const until = Date.now() + seconds * 1000
           const answer = get(names[2])

@@ -14,6 +14,8 @@ describe('the command line', () => {
     [['config', 'check'], { command: 'check', file: null }],
     [['config', 'check', 'a.yaml'], { command: 'check', file: 'a.yaml' }],
     [['verify'], { command: 'verify' }],
+    [['collect'], { command: 'collect', isDryRun: false }],
+    [['collect', '--dry-run'], { command: 'collect', isDryRun: true }],
   ]
   it.each(understood)('%j is understood', (argv, command) => {
     expect(parseCommandLine(argv)).toEqual(command)
@@ -25,6 +27,8 @@ describe('the command line', () => {
     [['config'], '"config" needs a command: "config check"'],
     [['config', 'show'], 'There is no command "config show"'],
     [['config', 'check', 'a', 'b'], '"config check" takes one file, got 2'],
+    [['collect', 'now'], '"collect" takes --dry-run or nothing, got "now"'],
+    [['collect', '--dry-run', 'x'], '"collect" takes --dry-run or nothing, got "--dry-run x"'],
     [['verify', 'x'], '"verify" takes no argument, got "x"'],
   ])('%j is a mistake', (argv, message) => {
     expect(parseCommandLine(argv)).toEqual({

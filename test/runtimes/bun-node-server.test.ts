@@ -1,0 +1,8 @@
+// The app suite on Bun with HTTP_SERVER=node, whose streamed bodies keep their Content-Length.
+
+import { describeApp } from '../contracts/app.ts'
+import { startServer } from '../servers.ts'
+
+describeApp('bun with HTTP_SERVER=node', options =>
+  startServer('bun', { ...options, env: { ...options.env, HTTP_SERVER: 'node' } }),
+)
