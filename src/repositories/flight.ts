@@ -121,8 +121,9 @@ class Flight implements RunningFlight {
 
   async #settle(trip: Trip, row: ObjectRow | null, response: UpstreamResponse): Promise<ObjectRow | null> {
     const head = originHeadOf(response.headers)
-    if (response.status === 200 && response.body !== null)
-      return this.#receive(trip, row, response, response.body, head)
+    // Some runtimes give an empty body as none.
+    if (response.status === 200)
+      return this.#receive(trip, row, response, response.body ?? new Blob([]).stream(), head)
     await response.body?.cancel()
     if (response.status === 304 && row !== null) return this.#refresh(trip, row, head)
     return this.#refuse(trip, row, response)

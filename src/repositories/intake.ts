@@ -11,6 +11,9 @@ import { download, RING_BYTES } from './download.ts'
 import type { StoreRoom } from './store-room.ts'
 import { createUnkeptStage } from './unkept-stage.ts'
 
+/** A store with more room than this is not full, even if one body is too large for it. */
+const LOW_BYTES = 64 * 1024 * 1024
+
 export interface IntakeParts {
   readonly services: Services
   readonly catalog: Catalog
@@ -44,7 +47,10 @@ export class Intake {
         await services.blobs.stage({ expected, size: head.size ?? undefined }),
       )
     } catch (error) {
-      room.close(toProblem(error, 'store-broken', `Cannot keep ${name}`))
+      const problem = toProblem(error, 'store-broken', `Cannot keep ${name}`)
+      const freeBytes = problem.code === 'store-full' ? ((await services.blobs.freeBytes?.()) ?? 0) : 0
+      if (freeBytes < LOW_BYTES) room.close(problem)
+      else services.log.warn(`${problem.message}; it is passed through`)
       return new Intake(parts, incoming, null)
     }
   }

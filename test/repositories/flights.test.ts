@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { nodeHasher } from '../../runtimes/shared/node-hasher.ts'
 import { createMemoryBlobs } from '../../src/drivers/memory-blobs.ts'
 import { Problem } from '../../src/model/problem.ts'
-import { createEngine, type Engine, readAnswer, settle } from '../engine.ts'
+import { createEngine, type Engine, ORIGIN, readAnswer, settle } from '../engine.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { pattern, sha256Of } from '../pattern-body.ts'
-import { bodyInPieces, type ScriptedAnswer, type SeenRequest } from '../scripted-origin.ts'
+import {
+  bodyInPieces,
+  createScriptedOrigin,
+  type ScriptedAnswer,
+  type SeenRequest,
+} from '../scripted-origin.ts'
 import { read } from '../streams/reading.ts'
 import { gate, withStages } from './store-wrap.ts'
 
@@ -254,7 +259,7 @@ describe('a body whose digest is told', () => {
   it.each(['kept', 'passed through'])('is not ended when it is wrong, %s', async how => {
     const { engine, pieces } = await flying(
       { 'content-length': '6', ...right },
-      how === 'kept' ? undefined : refusing,
+      how === 'kept' ? undefined : store => refusing(store),
     )
     const reading = read(stream(await engine.open(URL_OF_X)))
     pieces.push('abc')
@@ -269,7 +274,7 @@ describe('a body whose digest is told', () => {
   it.each(['kept', 'passed through'])('is whole when it is right, %s', async how => {
     const { engine, pieces } = await flying(
       { 'content-length': '6', ...right },
-      how === 'kept' ? undefined : refusing,
+      how === 'kept' ? undefined : store => refusing(store),
     )
     const reading = read(stream(await engine.open(URL_OF_X)))
     pieces.push('abcdef')
@@ -319,8 +324,35 @@ describe('a store that cannot read back', () => {
 })
 
 describe('a body that is not kept', () => {
+  it('turns caching off for one body only when there is room for others', async () => {
+    const roomy = await createEngine({ services: storeOf(store => refusing(store, 1e9)) })
+    roomy.origin.files.set('x.bin', { body: 'abc' })
+    expect((await roomy.get(URL_OF_X)).body).toBe('abc')
+    expect(roomy.app.repositories.room.fault()).toBeNull()
+    const full = await createEngine({ services: storeOf(store => refusing(store, 1e6)) })
+    full.origin.files.set('x.bin', { body: 'abc' })
+    expect((await full.get(URL_OF_X)).body).toBe('abc')
+    expect(full.app.repositories.room.fault()).toContain('no space')
+  })
+
+  it('takes an answer without a body for an empty file', async () => {
+    const origin = createScriptedOrigin(ORIGIN)
+    const upstream = {
+      send: async (request: Parameters<typeof origin.send>[0]) => ({
+        ...(await origin.send(request)),
+        body: null,
+      }),
+    }
+    origin.files.set('x.bin', { body: '' })
+    const engine = await createEngine({ upstream })
+    const first = await engine.get(URL_OF_X)
+    expect([first.status, first.body]).toEqual([200, ''])
+    await settle()
+    expect((await engine.get(URL_OF_X)).headers.get('x-artifact-source')).toBe('cache')
+  })
+
   it('is whole, says so, and is fetched again by the next', async () => {
-    const engine = await createEngine({ services: storeOf(refusing) })
+    const engine = await createEngine({ services: storeOf(store => refusing(store)) })
     engine.origin.files.set('x.bin', { body: 'abc' })
     for (let i = 0; i < 2; i++) {
       const answer = await engine.get(URL_OF_X)
@@ -332,7 +364,7 @@ describe('a body that is not kept', () => {
   })
 
   it('is whole where short misses wait for their end', async () => {
-    const services = storeOf(refusing)
+    const services = storeOf(store => refusing(store))
     const engine = await createEngine({
       services: {
         ...services,
@@ -352,7 +384,7 @@ describe('a body that is not kept', () => {
 
   it('lets a slow reader hold it up for two seconds, and then goes on without it', async () => {
     const big = pattern(20 * MIB, 5)
-    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, refusing)
+    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, store => refusing(store))
     const slow = stream(await engine.open(URL_OF_X))
     const fast = read(stream(await engine.open(URL_OF_X)))
     for (let at = 0; at < big.size; at += MIB) pieces.push(big.slice(at, at + MIB))
@@ -370,7 +402,7 @@ describe('a body that is not kept', () => {
 
   it('is fetched anew for who comes after its first byte is gone', async () => {
     const big = pattern(20 * MIB, 6)
-    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, refusing)
+    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, store => refusing(store))
     const first = read(stream(await engine.open(URL_OF_X)))
     for (let at = 0; at < 10 * MIB; at += MIB) pieces.push(big.slice(at, at + MIB))
     await settle()
@@ -387,7 +419,9 @@ describe('a body that is not kept', () => {
 
   it('is cancelled when everyone left', async () => {
     const big = pattern(8 * MIB, 7)
-    const { engine, pieces } = await flying({ 'content-length': String(2 * big.size) }, refusing)
+    const { engine, pieces } = await flying({ 'content-length': String(2 * big.size) }, store =>
+      refusing(store),
+    )
     const only = await engine.open(URL_OF_X)
     for (let at = 0; at < big.size; at += MIB) pieces.push(big.slice(at, at + MIB))
     await settle()
@@ -402,7 +436,7 @@ describe('a body that is not kept', () => {
 
   it('is taken up again by who comes within two seconds', async () => {
     const big = pattern(5 * MIB, 8)
-    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, refusing)
+    const { engine, pieces } = await flying({ 'content-length': String(big.size) }, store => refusing(store))
     const first = await engine.open(URL_OF_X)
     for (let at = 0; at < big.size; at += MIB) pieces.push(big.slice(at, at + MIB))
     pieces.end()
@@ -505,9 +539,13 @@ function storeOf(wrap: Wrap = store => store) {
   return { blobs: wrap(createMemoryBlobs({ hasher: nodeHasher, clock: new FakeClock() })) }
 }
 
-function refusing(store: ReturnType<typeof createMemoryBlobs>): ReturnType<typeof createMemoryBlobs> {
+function refusing(
+  store: ReturnType<typeof createMemoryBlobs>,
+  freeBytes = 0,
+): ReturnType<typeof createMemoryBlobs> {
   return {
     ...store,
+    freeBytes: async () => freeBytes,
     stage: async () => {
       throw new Problem('store-full', 'Cannot stage body: no space')
     },
