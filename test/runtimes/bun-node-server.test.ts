@@ -3,6 +3,6 @@
 import { describeApp } from '../contracts/app.ts'
 import { startServer } from '../servers.ts'
 
-describeApp('bun with HTTP_SERVER=node', options =>
+describeApp('bun', options =>
   startServer('bun', { ...options, env: { ...options.env, HTTP_SERVER: 'node' } }),
 )
