@@ -66,13 +66,15 @@ export function createRemote(parts: RemoteParts): Repository {
     row: ObjectRow,
     how: 'hit' | 'miss' | 'collapsed' | 'stale' | 'revalidated',
   ): Promise<Outcome | null> {
+    const askedAt = clock.now()
     const blob = await blobs.open(row.sha256, row.size)
     if (blob === null) {
       log.warn(
         `Cannot serve ${row.repository}/${row.key}: its blob is gone or damaged; it is fetched again`,
         { sha256: row.sha256 },
       )
-      await blobs.remove(row.sha256)
+      // Not if somebody brought the same bytes just now.
+      await blobs.remove(row.sha256, askedAt)
       await catalog.forget(row)
       return null
     }
