@@ -78,7 +78,8 @@ for (const runtime of ['bun', 'node'] as const) {
     })
   })
 
-  describe(`an origin that lies, hangs or drips (${runtime})`, () => {
+  // Each with an origin of its own, so they can wait side by side.
+  describe.concurrent(`an origin that lies, hangs or drips (${runtime})`, () => {
     const names = ['short', 'long', 'drip', 'mute', 'stall', 'loop', 'gzip', 'flood']
     const statuses = ['s500', 's429', 's404']
     const world = useWorld(

@@ -10,7 +10,7 @@ import { startServer } from '../servers.ts'
 import { blobFiles, randomOf, stagedFiles, withCatalog } from './world.ts'
 
 /** Node writes files by the same code; a few kills show that it does so with the same care. */
-const KILLS = { bun: 20, node: 6 }
+const KILLS = { bun: 20, node: 5 }
 const CLIENTS = 6
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 
@@ -44,7 +44,7 @@ describe(`kill -9 at any moment (seed ${SEED})`, () => {
           const body = versions[round % 2]
           for (const name of ['a', 'b', 'c']) origin.set(`/live-${name}`, { body, etag: `"l${round % 2}"` })
           const clients = Array.from({ length: CLIENTS }, () => load.run())
-          await new Promise(resolve => setTimeout(resolve, 30 + random() * 400))
+          await new Promise(resolve => setTimeout(resolve, 30 + random() * 350))
           await server.kill9()
           load.rest()
           await Promise.all(clients)
