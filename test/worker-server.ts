@@ -23,7 +23,7 @@ export async function startWorker(options: StartOptions): Promise<AppServer> {
   const { startWorkerd } = (await import(module)) as { startWorkerd: StartWorkerd }
   const home = await mkdtemp(join(tmpdir(), 'artifactapi-workers-'))
   const dataDir = options.dataDir ?? join(home, 'data')
-  let env = { ADMIN_TOKEN, LOG_LEVEL: 'info', ...options.env }
+  let env = { ADMIN_TOKEN, LOG_LEVEL: 'error', ...options.env }
   let port = 0
   let worker = await launch()
   const { url } = worker

@@ -2,7 +2,7 @@
 // goes on without keeping, says so, and keeps again by itself when there is space.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -21,21 +21,19 @@ import { expectWhole, expectWholeOrFailed, stagedFiles } from './world.ts'
 
 const MB = 1_000_000
 
-for (const runtime of ['bun', 'node'] as const) {
-  const disk = mountSmallDisk()
-  describe.skipIf(!hasCondition('the right to mount a disk of 16 MB', disk !== null))(
-    `a full disk (${runtime})`,
-    () => {
-      const dataDir = disk?.dataDir ?? ''
+describe.concurrent.skipIf(!hasCondition('the right to mount a disk', canMount()))('a full disk', () => {
+  for (const runtime of ['bun', 'node'] as const) {
+    describe(runtime, () => {
+      const disk = openSmallDisk()
       const suite: Suite = {
         runtime,
-        start: options => startServer(runtime, { ...options, dataDir }),
+        start: options => startServer(runtime, { ...options, dataDir: disk.mount() }),
         skip: {},
         titles: new Set(),
       }
       const world = useWorld(suite, { files: {} })
-      const filler = join(dataDir, 'blobs/filler')
-      afterAll(() => disk?.unmount())
+      const filler = join(disk.blobs, 'filler')
+      afterAll(() => disk.unmount())
 
       const storeFault = async () => {
         const { status, degraded } = parseJson(await world.ask('/health'))
@@ -82,25 +80,37 @@ for (const runtime of ['bun', 'node'] as const) {
         expect(Date.now() - began).toBeLessThan(15_000)
         expect(await storeFault()).toEqual({ status: 'ok', reason: null })
       }, 60_000)
-    },
-  )
-}
-
-/** A data directory whose blobs lie on a disk of 16 MB; null when this user may not mount one. */
-function mountSmallDisk(): { dataDir: string; unmount(): void } | null {
-  const dataDir = mkdtempSync(join(tmpdir(), 'artifactapi-full-disk-'))
-  const blobs = join(dataDir, 'blobs')
-  mkdirSync(blobs)
-  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', blobs], { stdio: 'ignore' })
-  if (mount.status !== 0) {
-    rmSync(dataDir, { recursive: true })
-    return null
+    })
   }
+})
+
+/** A data directory to be, whose blobs lie on a disk of 16 MB. */
+function openSmallDisk() {
+  const dataDir = join(tmpdir(), `artifactapi-full-disk-${crypto.randomUUID()}`)
+  const blobs = join(dataDir, 'blobs')
   return {
-    dataDir,
+    blobs,
+    mount() {
+      mkdirSync(blobs, { recursive: true })
+      const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', blobs])
+      if (status !== 0) throw new Error(`Cannot mount a disk at ${blobs}`)
+      return dataDir
+    },
     unmount() {
-      spawnSync('umount', ['-l', blobs], { stdio: 'ignore' })
+      spawnSync('umount', ['-l', blobs])
       rmSync(dataDir, { recursive: true, force: true })
     },
+  }
+}
+
+function canMount(): boolean {
+  const disk = openSmallDisk()
+  try {
+    disk.mount()
+    return true
+  } catch {
+    return false
+  } finally {
+    disk.unmount()
   }
 }
