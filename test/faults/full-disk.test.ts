@@ -21,7 +21,9 @@ import { expectWhole, expectWholeOrFailed, stagedFiles } from './world.ts'
 
 const MB = 1_000_000
 
-describe.concurrent.skipIf(!hasCondition('the right to mount a disk', canMount()))('a full disk', () => {
+const isReady = hasCondition('the right to mount a disk', canMount())
+
+describe.skipIf(!isReady)('a full disk', { concurrent: true }, () => {
   for (const runtime of ['bun', 'node'] as const) {
     describe(runtime, () => {
       const disk = openSmallDisk()

@@ -21,7 +21,7 @@ const FILES: readonly Body[] = Array.from({ length: 40 }, (_, i) =>
 
 describe(`kill -9 at any moment (seed ${SEED})`, () => {
   for (const runtime of ['bun', 'node'] as const) {
-    it(`${runtime}: ${KILLS[runtime]} kills under load lose nothing and leave nothing half`, async () => {
+    it.concurrent(`${runtime}: ${KILLS[runtime]} kills under load lose nothing and leave nothing half`, async () => {
       console.log(`kill -9 on ${runtime}: KILL_SEED=${SEED}`)
       const random = randomOf(SEED)
       const origin = await startOrigin()
