@@ -12,11 +12,7 @@ export function createBunServer(): HttpServer {
 async function listen({ address, answer, onError }: ListenOptions): Promise<Listening> {
   // Not an async function: a promise for every hit costs a tenth of them.
   const serve = (request: Request, server: Bun.Server<undefined>) =>
-    answer(request, {
-      get address() {
-        return plainAddress(server.requestIP(request)?.address)
-      },
-    })
+    answer(request, new BunClient(request, server))
   const server = Bun.serve({
     hostname: address.host ?? everyInterface(),
     port: address.port,
@@ -36,5 +32,20 @@ async function listen({ address, answer, onError }: ListenOptions): Promise<List
     port: server.port ?? address.port,
     stop: () => server.stop(),
     kill: () => server.stop(true),
+  }
+}
+
+/** Its address is looked up only for those who ask: few requests need it, and a lookup costs as much as an answer. */
+class BunClient {
+  readonly #request: Request
+  readonly #server: Bun.Server<undefined>
+
+  constructor(request: Request, server: Bun.Server<undefined>) {
+    this.#request = request
+    this.#server = server
+  }
+
+  get address(): string | null {
+    return plainAddress(this.#server.requestIP(this.#request)?.address)
   }
 }

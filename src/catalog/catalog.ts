@@ -13,8 +13,8 @@ const TOUCH_BATCH = 500
 
 export interface Catalog {
   find(repository: string, key: string): Promise<ObjectRow | null>
-  /** The row, when it is at hand without asking the database. */
-  peek(repository: string, key: string): ObjectRow | null
+  /** True when this very row object is at hand and holds. False does not mean that it changed: then `find` tells. */
+  isCurrent(row: ObjectRow): boolean
   keep(row: ObjectRow): Promise<void>
   /** Writes down that a blob is about to appear. */
   announce(sha256: string, size: number): Promise<void>
@@ -101,7 +101,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       const [row] = await ask(statements.findObject(repository, key))
       return row === undefined ? null : toObjectRow(row)
     },
-    peek: () => null,
+    isCurrent: () => false,
     async keep(row) {
       await database.batch(statements.keepObject(row))
     },

@@ -1,22 +1,32 @@
-// Rows that were used lately, in front of a catalog: a bounded LRU. Whoever holds a row object can tell whether it
-// still holds by asking `peek` for it again: a row that was changed or dropped is another object, or gone.
+// Rows that were used lately, in front of a catalog: a bounded LRU. Whoever holds a row object can ask `isCurrent`
+// whether it still holds: a row that was changed or dropped is another object, or gone.
 
 import type { ObjectRow } from '../model/object.ts'
 import type { Catalog } from './catalog.ts'
 
 export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
   const rows = new Map<string, ObjectRow>()
+  // The same rows, to be told by identity at the least cost.
+  const current = new Set<ObjectRow>()
   // A row read from the database while it was being changed must not overwrite the change.
   let changes = 0
 
   function remember(row: ObjectRow): void {
     const id = idOf(row.repository, row.key)
-    rows.delete(id)
+    drop(id)
     rows.set(id, row)
+    current.add(row)
     if (rows.size > limitRows) {
       const oldest = rows.keys().next()
-      if (!oldest.done) rows.delete(oldest.value)
+      if (!oldest.done) drop(oldest.value)
     }
+  }
+
+  function drop(id: string): void {
+    const row = rows.get(id)
+    if (row === undefined) return
+    rows.delete(id)
+    current.delete(row)
   }
 
   return {
@@ -32,17 +42,17 @@ export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
       if (row !== null && before === changes) remember(row)
       return row
     },
-    peek: (repository, key) => rows.get(idOf(repository, key)) ?? null,
+    isCurrent: row => current.has(row),
     async keep(row) {
       changes++
-      rows.delete(idOf(row.repository, row.key))
+      drop(idOf(row.repository, row.key))
       await catalog.keep(row)
       changes++
       remember(row)
     },
     async refresh(row) {
       changes++
-      rows.delete(idOf(row.repository, row.key))
+      drop(idOf(row.repository, row.key))
       const isThere = await catalog.refresh(row)
       changes++
       if (isThere) remember(row)
@@ -50,10 +60,10 @@ export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
     },
     async forget(row) {
       changes++
-      rows.delete(idOf(row.repository, row.key))
+      drop(idOf(row.repository, row.key))
       await catalog.forget(row)
       changes++
-      rows.delete(idOf(row.repository, row.key))
+      drop(idOf(row.repository, row.key))
     },
   }
 }

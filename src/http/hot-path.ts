@@ -30,7 +30,8 @@ export interface HotPath {
 interface Entry {
   readonly row: ObjectRow
   readonly body: ReusableBody
-  readonly headers: Headers
+  /** Made once: a fresh object for each answer costs as much as a header. */
+  readonly init: { readonly headers: Headers }
   readonly generation: number
   readonly weight: number
   readonly line: string
@@ -80,21 +81,18 @@ export function createHotPath({ services, catalog, directory, journal }: HotPath
     entry.bytes.value += entry.row.size
     catalog.touch(entry.row)
     log.line(MESSAGES.hit, `"id":"${journal.nextId()}",${entry.line}`)
-    return new Response(entry.body.body, { headers: entry.headers })
+    return new Response(entry.body.body, entry.init)
   }
 
   function holds({ row, generation, body }: Entry, now: number): boolean {
     return (
-      isFresh(row, now) &&
-      generation === directory.generation() &&
-      catalog.peek(row.repository, row.key) === row &&
-      body.isWhole()
+      isFresh(row, now) && generation === directory.generation() && catalog.isCurrent(row) && body.isWhole()
     )
   }
 
   function renew(entry: Entry, now: number): void {
     const fresh = storedHeaders(entry.row, 'hit', now)
-    for (const name of ['age', 'cache-status']) entry.headers.set(name, fresh.get(name) ?? '')
+    for (const name of ['age', 'cache-status']) entry.init.headers.set(name, fresh.get(name) ?? '')
     entry.second = secondOf(entry.row, now)
   }
 
@@ -128,7 +126,7 @@ export function createHotPath({ services, catalog, directory, journal }: HotPath
       const entry: Entry = {
         row,
         body,
-        headers,
+        init: { headers },
         generation: directory.generation(),
         weight: ENTRY_BYTES + ownBytes,
         line: `${factsOf('GET', rawTarget, undefined)},${repoFacts(repo, format, 'hit')},"status":200,"bytes":${row.size},"ms":0`,

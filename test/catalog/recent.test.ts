@@ -11,7 +11,7 @@ describe('recent rows', () => {
   it('are found without the database, as the same object', async () => {
     const { recent, asked } = await open()
     await recent.keep(old)
-    expect(recent.peek('a', 'x')).toBe(old)
+    expect(recent.isCurrent(old)).toBe(true)
     expect(await recent.find('a', 'x')).toBe(old)
     expect(asked()).toBe(0)
   })
@@ -19,10 +19,9 @@ describe('recent rows', () => {
   it('are remembered when they are found', async () => {
     const { recent, catalog, asked } = await open()
     await catalog.keep(old)
-    expect(recent.peek('a', 'x')).toBeNull()
     const found = await recent.find('a', 'x')
     expect(found).toEqual(old)
-    expect(recent.peek('a', 'x')).toBe(found)
+    expect(recent.isCurrent(found!)).toBe(true)
     await recent.find('a', 'x')
     expect(asked()).toBe(1)
   })
@@ -31,12 +30,12 @@ describe('recent rows', () => {
     const { recent } = await open()
     await recent.keep(old)
     await recent.keep(next)
-    expect(recent.peek('a', 'x')).toBe(next)
+    expect([recent.isCurrent(old), recent.isCurrent(next)]).toEqual([false, true])
     const refreshed = { ...next, freshUntil: 5 }
     await recent.refresh(refreshed)
-    expect(recent.peek('a', 'x')).toBe(refreshed)
+    expect([recent.isCurrent(next), recent.isCurrent(refreshed)]).toEqual([false, true])
     await recent.forget(refreshed)
-    expect(recent.peek('a', 'x')).toBeNull()
+    expect(recent.isCurrent(refreshed)).toBe(false)
     expect(await recent.find('a', 'x')).toBeNull()
   })
 
@@ -46,7 +45,7 @@ describe('recent rows', () => {
     for (const change of ['keep', 'refresh', 'forget'] as const) {
       const held = hold(change)
       const changing = recent[change](old)
-      expect(recent.peek('a', 'x')).toBeNull()
+      expect(recent.isCurrent(old)).toBe(false)
       held.open()
       await changing
     }
@@ -71,8 +70,11 @@ describe('recent rows', () => {
       const reading = recent.find('a', 'x')
       await (change === 'keep' ? recent.keep(next) : recent.forget(old))
       held.open()
-      await reading
-      expect(recent.peek('a', 'x')).toBe(change === 'keep' ? next : null)
+      const stale = await reading
+      expect([stale !== null && recent.isCurrent(stale), recent.isCurrent(next)]).toEqual([
+        false,
+        change === 'keep',
+      ])
     }
   })
 
@@ -87,24 +89,28 @@ describe('recent rows', () => {
       heldChange.open()
       await changing
       heldFind.open()
-      await reading
-      expect(recent.peek('a', 'x')).toBe(change === 'forget' ? null : changed)
+      const stale = await reading
+      expect([stale !== null && recent.isCurrent(stale), recent.isCurrent(changed)]).toEqual([
+        false,
+        change !== 'forget',
+      ])
     }
   })
 
   it('let the least recently used go', async () => {
     const { recent } = await open(3)
-    for (const key of ['1', '2', '3']) await recent.keep(rowOf('a', key, 'abc'))
+    const kept = ['1', '2', '3', '4'].map(key => rowOf('a', key, 'abc'))
+    for (const row of kept.slice(0, 3)) await recent.keep(row)
     await recent.find('a', '1')
-    await recent.keep(rowOf('a', '4', 'abc'))
-    expect(['1', '2', '3', '4'].map(key => recent.peek('a', key) !== null)).toEqual([true, false, true, true])
+    await recent.keep(kept[3]!)
+    expect(kept.map(row => recent.isCurrent(row))).toEqual([true, false, true, true])
     expect(await recent.find('a', '2')).toEqual(rowOf('a', '2', 'abc'))
   })
 
   it('keep repositories and keys apart', async () => {
     const { recent } = await open()
     await recent.keep(rowOf('a', 'b/c', 'abc'))
-    expect([recent.peek('a/b', 'c'), recent.peek('ab', '/c')]).toEqual([null, null])
+    expect([await recent.find('a/b', 'c'), await recent.find('ab', '/c')]).toEqual([null, null])
   })
 })
 
