@@ -1,9 +1,9 @@
 // artifactapi on Bun, from source or compiled into one binary. Everything else is loaded after the process has
 // replaced itself, so that it is loaded once.
 
-import { liftFetchLimit } from './lift-fetch-limit.ts'
+import { applyEngineSettings } from './engine-settings.ts'
 
-liftFetchLimit()
+applyEngineSettings()
 
 const [{ runProgram }, { createFetchTransport }, { createBunServer }] = await Promise.all([
   import('../shared/program.ts'),

@@ -1,4 +1,4 @@
-// Bun counts streaming bodies, too: more stalled downloads than it allows at a time would block everybody else.
+// What Bun must be told before it starts: how many requests may fly (streaming bodies count), and how far its heap may grow.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,9 +11,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const bun = join(root, 'node_modules/.bin/bun')
 
 const SCRIPT = `
-  import { liftFetchLimit } from ${JSON.stringify(join(root, 'runtimes/bun/lift-fetch-limit.ts'))}
+  import { applyEngineSettings } from ${JSON.stringify(join(root, 'runtimes/bun/engine-settings.ts'))}
   import { createServer } from 'node:net'
-  liftFetchLimit()
+  applyEngineSettings()
   const server = createServer(socket => {
     socket.on('error', () => {})
     socket.once('data', head => {
@@ -26,11 +26,11 @@ const SCRIPT = `
   const late = ms => new Promise(resolve => setTimeout(resolve, ms, 'blocked'))
   await Promise.all(Array.from({ length: 300 }, () => Promise.race([fetch(base + '/stall'), late(1000)])))
   const next = await Promise.race([fetch(base + '/next').then(answer => answer.text()), late(1000)])
-  console.log(JSON.stringify({ next, args: process.argv.slice(2) }))
+  console.log(JSON.stringify({ next, heap: process.env.BUN_JSC_forceRAMSize, args: process.argv.slice(2) }))
   process.exit(0)
 `
 
-describe('liftFetchLimit()', () => {
+describe('applyEngineSettings()', () => {
   let folder = ''
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'artifactapi-'))
@@ -39,18 +39,22 @@ describe('liftFetchLimit()', () => {
   afterAll(() => rmSync(folder, { recursive: true }))
 
   function run(command: string, args: string[], limit?: string) {
-    const { BUN_CONFIG_MAX_HTTP_REQUESTS: _, ...env } = process.env
+    const { BUN_CONFIG_MAX_HTTP_REQUESTS: _, BUN_JSC_forceRAMSize: __, ...env } = process.env
     const set = limit === undefined ? {} : { BUN_CONFIG_MAX_HTTP_REQUESTS: limit }
     const out = execFileSync(command, args, { cwd: folder, env: { ...env, ...set }, encoding: 'utf8' })
     return JSON.parse(out)
   }
 
   it('lets a request through beside 300 stalled ones, and keeps the arguments', () => {
-    expect(run(bun, ['main.ts', 'a b', '--c=1'])).toEqual({ next: 'ok', args: ['a b', '--c=1'] })
+    expect(run(bun, ['main.ts', 'a b', '--c=1'])).toEqual({
+      next: 'ok',
+      heap: '1073741824',
+      args: ['a b', '--c=1'],
+    })
   })
 
   it('leaves a limit alone that the operator set', () => {
-    expect(run(bun, ['main.ts'], '256')).toEqual({ next: 'blocked', args: [] })
+    expect(run(bun, ['main.ts'], '256')).toEqual({ next: 'blocked', heap: '1073741824', args: [] })
   })
 
   it('does the same in a compiled binary', () => {
@@ -58,6 +62,10 @@ describe('liftFetchLimit()', () => {
       cwd: folder,
       stdio: 'ignore',
     })
-    expect(run(join(folder, 'binary'), ['a b', '--c=1'])).toEqual({ next: 'ok', args: ['a b', '--c=1'] })
+    expect(run(join(folder, 'binary'), ['a b', '--c=1'])).toEqual({
+      next: 'ok',
+      heap: '1073741824',
+      args: ['a b', '--c=1'],
+    })
   })
 })
