@@ -56,6 +56,7 @@ export async function openSettingsFile(options: SettingsFileOptions): Promise<Se
     note(path)
     try {
       const next = await readVersion({ ...options, mayBeAbsent: running.isStarter }, note)
+      if (isBlank(next) && !isBlank(running)) throw new Problem('settings-invalid', blankMessage(path))
       const isNews = JSON.stringify(next.contents) !== JSON.stringify(running.contents)
       running = next
       if (fault !== null || isNews) log.info(`Read the configuration again: ${originOf(options, running)}`)
@@ -146,6 +147,15 @@ async function readVersion(
     },
   })
   return { settings, contents, isStarter: text === null }
+}
+
+/** A file that was cut short on its way must not take all repositories away. */
+function blankMessage(path: string): string {
+  return `${basename(path)}:1:1: the file became empty; to serve nothing, write "remotes: {}"`
+}
+
+function isBlank({ contents }: Version): boolean {
+  return contents[0]?.trim() === ''
 }
 
 async function readText(path: string, mayBeAbsent: boolean): Promise<string | null> {

@@ -107,7 +107,9 @@ export class Intake {
         clock: services.clock,
         resume,
         announce: ({ sha256, size }) => catalog.announce(sha256, size),
-        onStoreFault: problem => room.close(problem),
+        // Books that cannot be written now say nothing about the room for bodies.
+        onStoreFault: problem =>
+          problem.code.startsWith('store-') ? room.close(problem) : services.log.error(problem.message),
       },
       this.#stage,
       createUnkeptStage(services.hasher, expected),

@@ -512,6 +512,22 @@ describe('a store that fails', () => {
     expect(await rows(engine)).toBe(0)
   })
 
+  it('lets the body pass when it cannot be announced, and goes on keeping others', async () => {
+    const { engine, pieces } = await flying({ 'content-length': '3' }, store =>
+      withStages(store, () => ({
+        commit: async () => {
+          throw new Problem('database-busy', 'Cannot announce: the catalog is held')
+        },
+      })),
+    )
+    const reading = read(stream(await engine.open(URL_OF_X)))
+    pieces.push('abc')
+    pieces.end()
+    expect(await text(reading)).toBe('abc')
+    expect(engine.app.repositories.room.fault()).toBeNull()
+    expect(engine.logged.some(line => line.startsWith('error Cannot announce'))).toBe(true)
+  })
+
   it('leaves the body right when only the books cannot be written', async () => {
     const engine = await createEngine()
     const { database } = engine.services

@@ -113,6 +113,20 @@ describe('a configuration file', () => {
     expect([namesIn(file), file.fault()]).toEqual([['two'], null])
   })
 
+  it('goes on when it becomes empty, as a file does whose writer was cut off', async () => {
+    await writeFile(path, ONE)
+    const file = await open()
+    await writeFile(path, '\n')
+    await file.reload()
+    expect(namesIn(file)).toEqual(['one'])
+    expect(file.fault()).toBe(
+      'remotes.yaml:1:1: the file became empty; to serve nothing, write "remotes: {}"',
+    )
+    await writeFile(path, 'remotes: {}\n')
+    await file.reload()
+    expect([namesIn(file), file.fault()]).toEqual([[], null])
+  })
+
   it('goes on when it is deleted', async () => {
     await writeFile(path, ONE)
     const file = await open()
