@@ -16,11 +16,11 @@ import type { Format } from '../src/formats/format.ts'
 import { formats as allFormats } from '../src/formats/index.ts'
 import type { Settings } from '../src/model/repository.ts'
 import { toSettings } from '../src/model/settings.ts'
-import type { Log } from '../src/ports/log.ts'
 import type { SettingsSource } from '../src/ports/settings-source.ts'
 import type { Upstream } from '../src/ports/upstream.ts'
 import type { Services } from '../src/services.ts'
 import { FakeClock } from './fake-clock.ts'
+import { listLog } from './list-log.ts'
 import { createScriptedOrigin, type ScriptedOrigin } from './scripted-origin.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token'
@@ -178,16 +178,4 @@ function readSettings({ remotes = {}, virtuals = {} }: Entries, formats: readonl
   )
   if (settings === null) throw new Error(JSON.stringify(faults))
   return settings
-}
-
-function listLog(logged: string[]): Log {
-  const note = (level: string) => (msg: string) => void logged.push(`${level} ${msg}`)
-  return {
-    debug: note('debug'),
-    info: note('info'),
-    warn: note('warn'),
-    error: note('error'),
-    line: note('info'),
-    flush() {},
-  }
 }

@@ -110,7 +110,8 @@ class Pump {
     if (chunk.byteLength === 0) return
     const { head, growing, name } = this.#parts
     if (head.size !== null && this.#received + chunk.byteLength > head.size) {
-      throw new Problem('internal', `Cannot keep ${name}: more than its ${head.size} bytes came`)
+      // Not `upstream-broken`: going on would bring more of the same.
+      throw new Problem('upstream-status', `Cannot keep ${name}: more than its ${head.size} bytes came`)
     }
     await this.#store(chunk)
     const before = this.#received

@@ -15,12 +15,12 @@ import { formats } from '../../src/formats/index.ts'
 import { parsePath } from '../../src/model/path.ts'
 import { Problem } from '../../src/model/problem.ts'
 import { toSettings } from '../../src/model/settings.ts'
-import type { Log } from '../../src/ports/log.ts'
 import type { UpstreamRequest, UpstreamResponse } from '../../src/ports/upstream.ts'
 import { createRepositories, type Repositories } from '../../src/repositories/repositories.ts'
 import { isChange } from '../../src/repositories/repository.ts'
 import type { Services } from '../../src/services.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { listLog } from '../list-log.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token'
 export const ORIGIN = 'https://origin.example'
@@ -165,18 +165,6 @@ function answerOf({ url, method }: UpstreamRequest, { origin, asked }: Seen): Up
     headers: new Headers({ 'content-length': String(bytes.byteLength), ...headers }),
     url,
     body: method === 'HEAD' ? null : streamBytes(bytes),
-  }
-}
-
-function listLog(logged: string[]): Log {
-  const note = (level: string) => (msg: string) => void logged.push(`${level} ${msg}`)
-  return {
-    debug: note('debug'),
-    info: note('info'),
-    warn: note('warn'),
-    error: note('error'),
-    line: note('info'),
-    flush() {},
   }
 }
 
