@@ -9,12 +9,10 @@ const begin = '<!-- environment: made by `node scripts/readme-table.mjs` -->\n'
 const end = '<!-- /environment -->'
 
 function tableOf(variables) {
-  const rows = variables
-    .filter(({ selects }) => selects === undefined)
-    .map(({ name, default: fallback, meaning, isSecret }) => {
-      const names = isSecret ? `\`${name}\`, \`${name}_FILE\`` : `\`${name}\``
-      return `| ${names} | ${fallback === '' ? '' : `\`${fallback}\``} | ${meaning} |`
-    })
+  const rows = variables.map(({ name, default: fallback, meaning, isSecret }) => {
+    const names = isSecret ? `\`${name}\`, \`${name}_FILE\`` : `\`${name}\``
+    return `| ${names} | ${fallback === '' ? '' : `\`${fallback}\``} | ${meaning} |`
+  })
   return ['| variable | default | meaning |', '|---|---|---|', ...rows, ''].join('\n')
 }
 

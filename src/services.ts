@@ -2,6 +2,7 @@
 
 import type { Background } from './ports/background.ts'
 import type { BlobStore } from './ports/blob-store.ts'
+import type { Broadcast } from './ports/broadcast.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Delivery } from './ports/delivery.ts'
@@ -11,6 +12,7 @@ import type { KeyValue } from './ports/key-value.ts'
 import type { Lease } from './ports/lease.ts'
 import type { Log } from './ports/log.ts'
 import type { Meter } from './ports/meter.ts'
+import type { Peers } from './ports/peers.ts'
 import type { SettingsSource } from './ports/settings-source.ts'
 import type { Upstream } from './ports/upstream.ts'
 
@@ -27,6 +29,12 @@ export interface Services {
   readonly recentRows?: number
   readonly keyValue: KeyValue
   readonly lease: Lease
+  /** Tells the others who use the same rows which of them changed; null where there are none. */
+  readonly broadcast: Broadcast | null
+  /** Carries live events between processes; null where there is only one. */
+  readonly eventBroadcast: Broadcast | null
+  /** The other processes that share the stores; null where there are none, or flights are in one place anyway. */
+  readonly peers: Peers | null
   readonly upstream: Upstream
   readonly hasher: Hasher
   readonly delivery: Delivery

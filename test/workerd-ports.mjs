@@ -42,8 +42,8 @@ function createPorts(env) {
     log: { warnings: () => warnings },
     clock: { pass: seconds => void (passedMs += seconds * 1000) },
     lease: {
-      async acquire(name, ttlSeconds) {
-        const taken = await lease.acquire(name, ttlSeconds)
+      async acquire(name, ttlSeconds, note) {
+        const taken = await lease.acquire(name, ttlSeconds, note)
         if (taken !== null) held.set(taken.token + name, taken)
         return taken?.token
       },

@@ -24,6 +24,7 @@ async function send(hop: Hop, ca: string[] | undefined): Promise<RawResponse> {
   try {
     const response = await fetch(url, {
       method: hop.method,
+      body: hop.body ?? null,
       headers: { ...hop.headers, host },
       redirect: 'manual',
       decompress: false,

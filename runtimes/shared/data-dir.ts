@@ -11,9 +11,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { Problem } from '../../src/model/problem.ts'
 import { currentOwner, isOwnerAlive } from './file-owner.ts'
+
+/** A place in it as the operator wrote the directory: `join` would take the `./` away. */
+export function below(dataDir: string, name: string): string {
+  return dataDir.endsWith(sep) ? `${dataDir}${name}` : `${dataDir}${sep}${name}`
+}
 
 export interface DataDirLock {
   /** Twice is once. */

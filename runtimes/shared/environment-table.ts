@@ -7,12 +7,9 @@ export interface EnvironmentVariable {
   readonly meaning: string
   /** Secrets can also be given as the path of a file, in `NAME_FILE`. */
   readonly isSecret?: boolean
-  /** The back end it selects, which this build does not contain. */
+  /** The back end that it selects when it is set. */
   readonly selects?: 'Postgres' | 'S3' | 'Redis'
 }
-
-const postgres = { selects: 'Postgres' } as const
-const s3 = { selects: 'S3' } as const
 
 export const environmentVariables = [
   { name: 'LISTEN_ADDR', default: ':8000', meaning: 'where to listen, as [host]:port' },
@@ -66,19 +63,93 @@ export const environmentVariables = [
     default: '',
     meaning: 'host:port=address:port, …: connect to that address for this origin, for mirrors and tests',
   },
-  { name: 'DBHOST', default: '', meaning: 'Postgres: host', ...postgres },
-  { name: 'DBPORT', default: '', meaning: 'Postgres: port', ...postgres },
-  { name: 'DBUSER', default: '', meaning: 'Postgres: user', ...postgres },
-  { name: 'DBPASS', default: '', meaning: 'Postgres: password', isSecret: true, ...postgres },
-  { name: 'DBNAME', default: '', meaning: 'Postgres: database', ...postgres },
-  { name: 'DBSCHEMA', default: '', meaning: 'Postgres: schema', ...postgres },
-  { name: 'REDIS_URL', default: '', meaning: 'Redis: URL', isSecret: true, selects: 'Redis' },
-  { name: 'MINIO_ENDPOINT', default: '', meaning: 'S3: endpoint', ...s3 },
-  { name: 'MINIO_ACCESS_KEY', default: '', meaning: 'S3: access key', isSecret: true, ...s3 },
-  { name: 'MINIO_SECRET_KEY', default: '', meaning: 'S3: secret key', isSecret: true, ...s3 },
-  { name: 'MINIO_BUCKET', default: '', meaning: 'S3: bucket', ...s3 },
-  { name: 'MINIO_SECURE', default: '', meaning: 'S3: use HTTPS', ...s3 },
-  { name: 'MINIO_REGION', default: '', meaning: 'S3: region', ...s3 },
+  {
+    name: 'ADVERTISE_ADDR',
+    default: '',
+    meaning:
+      'where the other replicas reach this one, as host:port; it listens at that port for them. Unset: an address of this machine and a free port',
+  },
+  { name: 'WORKERS', default: '1', meaning: 'processes that serve together, on Bun and Node' },
+  { name: 'DBHOST', default: 'localhost', meaning: 'Postgres: host', selects: 'Postgres' },
+  { name: 'DBPORT', default: '5432', meaning: 'Postgres: port', selects: 'Postgres' },
+  { name: 'DBUSER', default: 'artifacts', meaning: 'Postgres: user', selects: 'Postgres' },
+  { name: 'DBPASS', default: '', meaning: 'Postgres: password', isSecret: true, selects: 'Postgres' },
+  { name: 'DBNAME', default: 'artifacts', meaning: 'Postgres: database', selects: 'Postgres' },
+  {
+    name: 'DBSCHEMA',
+    default: 'artifactapi',
+    meaning: 'Postgres: schema of our own; made when it is absent',
+    selects: 'Postgres',
+  },
+  {
+    name: 'DBSSLMODE',
+    default: 'disable',
+    meaning: 'Postgres: disable, require (any certificate) or verify-full',
+    selects: 'Postgres',
+  },
+  {
+    name: 'DBCAFILE',
+    default: '',
+    meaning: 'Postgres: file with the authority of its certificate',
+    selects: 'Postgres',
+  },
+  { name: 'DBPOOL', default: '10', meaning: 'Postgres: connections of each process', selects: 'Postgres' },
+  {
+    name: 'REDIS_URL',
+    default: '',
+    meaning: 'Redis: redis://, rediss://, or https:// for Upstash',
+    isSecret: true,
+    selects: 'Redis',
+  },
+  {
+    name: 'REDIS_TOKEN',
+    default: '',
+    meaning: 'Redis: token of an https:// URL',
+    isSecret: true,
+    selects: 'Redis',
+  },
+  {
+    name: 'REDIS_CA_FILE',
+    default: '',
+    meaning: 'Redis: file with the authority of its certificate',
+    selects: 'Redis',
+  },
+  { name: 'MINIO_ENDPOINT', default: 'localhost:9000', meaning: 'S3: host:port, or a URL', selects: 'S3' },
+  { name: 'MINIO_ACCESS_KEY', default: '', meaning: 'S3: access key', isSecret: true, selects: 'S3' },
+  { name: 'MINIO_SECRET_KEY', default: '', meaning: 'S3: secret key', isSecret: true, selects: 'S3' },
+  {
+    name: 'MINIO_SESSION_TOKEN',
+    default: '',
+    meaning: 'S3: session token of temporary keys',
+    isSecret: true,
+    selects: 'S3',
+  },
+  {
+    name: 'MINIO_BUCKET',
+    default: 'artifacts',
+    meaning: 'S3: bucket; made when it is absent',
+    selects: 'S3',
+  },
+  { name: 'MINIO_SECURE', default: 'false', meaning: 'S3: use HTTPS', selects: 'S3' },
+  { name: 'MINIO_REGION', default: 'us-east-1', meaning: 'S3: region', selects: 'S3' },
+  {
+    name: 'MINIO_ADDRESSING',
+    default: 'auto',
+    meaning: 'S3: path, virtual (bucket in the host name), or auto: virtual on AWS, else path',
+    selects: 'S3',
+  },
+  {
+    name: 'MINIO_CA_FILE',
+    default: '',
+    meaning: 'S3: file with the authority of its certificate',
+    selects: 'S3',
+  },
+  {
+    name: 'BLOB_CACHE_DIR',
+    default: '',
+    meaning: 'S3: the local disk in front of it; unset: blob-cache in DATA_DIR',
+  },
+  { name: 'BLOB_CACHE_SIZE', default: '10GB', meaning: 'S3: how much of that disk; 0: none' },
 ] as const satisfies readonly EnvironmentVariable[]
 
 export type VariableName = (typeof environmentVariables)[number]['name']

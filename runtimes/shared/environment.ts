@@ -5,6 +5,7 @@ import { Problem } from '../../src/model/problem.ts'
 import { parseSize, SIZE_WORDS } from '../../src/model/size.ts'
 import type { LogLevel } from '../../src/ports/log.ts'
 import type { Options } from '../../src/services.ts'
+import { type Backends, readBackends, toTruth } from './environment-backends.ts'
 import {
   type EnvironmentVariable,
   environmentVariables,
@@ -25,6 +26,11 @@ export interface Environment {
   readonly connectTo: ReadonlyMap<string, string>
   /** How long an origin may keep us waiting. */
   readonly originLimits: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number }
+  readonly backends: Backends
+  /** Where the other replicas reach this process; null = an address of this machine and any port. */
+  readonly advertise: ListenAddress | null
+  /** Processes that serve together. */
+  readonly workers: number
   /** With `adminToken` null where none was set. */
   readonly options: Options
   /** To be logged once. */
@@ -46,7 +52,6 @@ const MEGABYTE = 1024 * 1024
 export function readEnvironment(env: Variables, readFile: (path: string) => string): Environment {
   const faults: string[] = []
   const get = createGetter(env, readFile, faults)
-  faults.push(...missingBackends(env))
 
   function read<T>(name: VariableName, expected: string, parse: (text: string) => T | null): T | null {
     const text = get(name)
@@ -62,6 +67,17 @@ export function readEnvironment(env: Variables, readFile: (path: string) => stri
 
   const seconds = (name: VariableName) =>
     Math.ceil((read(name, 'a number of seconds > 0, at most 86400', toSeconds) ?? 1) * 1000)
+
+  function file(name: VariableName): string | undefined {
+    const path = get(name)
+    if (path === null) return undefined
+    try {
+      return readFile(path)
+    } catch (error) {
+      faults.push(`${name}: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
 
   const adminToken = get('ADMIN_TOKEN')
   if (adminToken !== null && !/^[\u0021-\u007e]+$/.test(adminToken)) {
@@ -92,6 +108,16 @@ export function readEnvironment(env: Variables, readFile: (path: string) => stri
       firstByteMs: seconds('ORIGIN_FIRST_BYTE_SECONDS'),
       idleMs: seconds('ORIGIN_IDLE_SECONDS'),
     },
+    backends: readBackends(env, { get, read, file, fault: text => faults.push(text) }, get('DATA_DIR') ?? ''),
+    advertise: read('ADVERTISE_ADDR', 'host:port, such as "10.0.0.7:8001"', text => {
+      const address = toListenAddress(text)
+      return address?.host == null ? null : address
+    }),
+    workers:
+      read('WORKERS', 'a number of processes from 1 to 64', text => {
+        const count = toWholeNumber(text)
+        return count !== null && count >= 1 && count <= 64 ? count : null
+      }) ?? 1,
     options: {
       publicUrl: read(
         'PUBLIC_URL',
@@ -144,21 +170,6 @@ function createGetter(env: Variables, readFile: (path: string) => string, faults
   }
 }
 
-/** Storing elsewhere than was asked for would be found out too late. */
-function missingBackends(env: Variables): string[] {
-  const variables: readonly EnvironmentVariable[] = environmentVariables
-  return variables.flatMap(({ name, selects, isSecret }) => {
-    if (selects === undefined) return []
-    const names = isSecret === true ? [name, `${name}_FILE`] : [name]
-    return names
-      .filter(each => isSet(env[each]))
-      .map(
-        each =>
-          `${each}: it selects ${selects}, which is not in this build; unset it to use the embedded store`,
-      )
-  })
-}
-
 function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== ''
 }
@@ -174,20 +185,6 @@ function toNumber(text: string): number | null {
 function toSeconds(text: string): number | null {
   const seconds = toNumber(text)
   return seconds !== null && seconds > 0 && seconds <= 86_400 ? seconds : null
-}
-
-function toTruth(text: string): boolean | null {
-  const known: Readonly<Record<string, boolean>> = {
-    true: true,
-    yes: true,
-    on: true,
-    '1': true,
-    false: false,
-    no: false,
-    off: false,
-    '0': false,
-  }
-  return known[text.toLowerCase()] ?? null
 }
 
 function toLogLevel(text: string): LogLevel | null {

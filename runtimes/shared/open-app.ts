@@ -62,8 +62,8 @@ export async function openApp(options: OpenOptions): Promise<OpenApp> {
     settings,
     async close() {
       settings.close()
+      await services.close()
       await transport.close()
-      await services.database.close()
     },
   }
 }

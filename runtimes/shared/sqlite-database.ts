@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { countParameters, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
+import { countParameters, SQLITE_NOW, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { Database, Row, SqlValue, Statement } from '../../src/ports/database.ts'
 import { endsConnection, refusalOf, toSqliteProblem } from './sqlite-problems.ts'
@@ -97,7 +97,7 @@ export function createSqliteDatabase({ path, busyLimitMs = 5000 }: SqliteDatabas
     drop()
   }
 
-  return { query, batch, close }
+  return { nowSql: SQLITE_NOW, query, batch, close }
 }
 
 function openFile(path: string): DatabaseSync {

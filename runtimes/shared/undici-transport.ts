@@ -2,6 +2,8 @@
 // Connections are pooled by address and host name together, so that a pooled connection never carries a request
 // to an address that was not checked for it.
 
+import { Readable } from 'node:stream'
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import tls from 'node:tls'
 import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import { hopProblem, toHopProblem } from '../../src/drivers/hop-failure.ts'
@@ -61,7 +63,13 @@ function dispatch(dispatcher: Dispatcher, hop: Hop, onEnd: () => void): Promise<
     if (hop.signal.aborted) reject(hop.signal.reason)
     hop.signal.addEventListener('abort', breakOff)
     dispatcher.dispatch(
-      { origin, path: `${pathname}${search}`, method: hop.method, headers: { ...hop.headers } },
+      {
+        origin,
+        path: `${pathname}${search}`,
+        method: hop.method,
+        headers: { ...hop.headers },
+        body: bodyOf(hop),
+      },
       {
         onRequestStart(controller) {
           wire = controller
@@ -91,6 +99,12 @@ function dispatch(dispatcher: Dispatcher, hop: Hop, onEnd: () => void): Promise<
       },
     )
   })
+}
+
+/** undici reads node: streams, and bytes as they are. */
+function bodyOf({ body }: Hop): Readable | Uint8Array | null {
+  if (!(body instanceof ReadableStream)) return body ?? null
+  return Readable.fromWeb(body as NodeReadableStream<Uint8Array>) // the same class, declared twice
 }
 
 function openBody(

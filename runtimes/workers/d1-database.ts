@@ -2,7 +2,7 @@
 // every number as a real, so a statement that divides or prints one says `cast($1 as integer)`; integers beyond 2^53 it
 // rounds without a word, so none may be stored.
 
-import { shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
+import { SQLITE_NOW, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { Database, Row, SqlValue, Statement } from '../../src/ports/database.ts'
 
@@ -32,6 +32,7 @@ export function createD1Database(d1: D1Database): Database {
   }
 
   return {
+    nowSql: SQLITE_NOW,
     query,
     batch,
     // A binding holds nothing that could be closed.

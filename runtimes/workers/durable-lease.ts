@@ -4,10 +4,9 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createSystemClock } from '../../src/drivers/system-clock.ts'
 import { toProblem } from '../../src/model/problem.ts'
-import type { HeldLease, Lease } from '../../src/ports/lease.ts'
+import type { HeldLease, Lease, LeaseHolder } from '../../src/ports/lease.ts'
 
-interface Holding {
-  readonly token: number
+interface Holding extends LeaseHolder {
   readonly expiresAt: number
 }
 
@@ -17,17 +16,18 @@ export class LeaseObject extends DurableObject {
   #lastToken = 0
 
   /** The fencing token; null when it is held. */
-  async acquire(ttlSeconds: number): Promise<number | null> {
+  async acquire(ttlSeconds: number, note: string): Promise<number | null> {
     if ((await this.#find()) !== null) return null
     // The time of day lets tokens grow although nothing is kept of a lease that is free.
     this.#lastToken = Math.max(this.#lastToken + 1, this.#clock.now())
-    await this.#hold(this.#lastToken, ttlSeconds)
+    await this.#hold(this.#lastToken, note, ttlSeconds)
     return this.#lastToken
   }
 
   async renew(token: number, ttlSeconds: number): Promise<boolean> {
-    if ((await this.#find())?.token !== token) return false
-    await this.#hold(token, ttlSeconds)
+    const holding = await this.#find()
+    if (holding?.token !== token) return false
+    await this.#hold(token, holding.note, ttlSeconds)
     return true
   }
 
@@ -35,8 +35,9 @@ export class LeaseObject extends DurableObject {
     if ((await this.#find())?.token === token) await this.#forget()
   }
 
-  async holder(): Promise<number | null> {
-    return (await this.#find())?.token ?? null
+  async holder(): Promise<LeaseHolder | null> {
+    const holding = await this.#find()
+    return holding === null ? null : { token: holding.token, note: holding.note }
   }
 
   /** Leaves no trace of a holder that vanished. */
@@ -54,9 +55,9 @@ export class LeaseObject extends DurableObject {
     return this.#clock.now() < holding.expiresAt ? holding : null
   }
 
-  async #hold(token: number, ttlSeconds: number) {
+  async #hold(token: number, note: string, ttlSeconds: number) {
     const expiresAt = this.#clock.now() + ttlSeconds * 1000
-    await this.ctx.storage.put<Holding>('holding', { token, expiresAt })
+    await this.ctx.storage.put<Holding>('holding', { token, note, expiresAt })
     await this.ctx.storage.setAlarm(expiresAt)
   }
 
@@ -67,8 +68,8 @@ export class LeaseObject extends DurableObject {
 }
 
 export function createDurableLease(namespace: DurableObjectNamespace<LeaseObject>): Lease {
-  async function acquire(name: string, ttlSeconds: number): Promise<HeldLease | null> {
-    const token = await ask('acquire', name, lease => lease.acquire(ttlSeconds))
+  async function acquire(name: string, ttlSeconds: number, note = ''): Promise<HeldLease | null> {
+    const token = await ask('acquire', name, lease => lease.acquire(ttlSeconds, note))
     if (token === null) return null
     return {
       token,

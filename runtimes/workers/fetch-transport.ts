@@ -15,6 +15,7 @@ async function send(hop: Hop): Promise<RawResponse> {
   try {
     const response = await fetch(hop.url, {
       method: hop.method,
+      body: bodyOf(hop),
       headers: { ...hop.headers },
       redirect: 'manual',
       encodeResponseBody: 'manual',
@@ -24,6 +25,15 @@ async function send(hop: Hop): Promise<RawResponse> {
   } catch (error) {
     throw toHopProblem(hop.url, hop.signal.aborted ? hop.signal.reason : error)
   }
+}
+
+/** A stream keeps its length only through a stream of that length. */
+function bodyOf({ body, headers }: Hop): BodyInit | null {
+  if (!(body instanceof ReadableStream)) return body ?? null
+  const fixed = new FixedLengthStream(Number(headers['content-length']))
+  // A failure of either side reaches the other through the pipe.
+  body.pipeTo(fixed.writable).catch(() => {})
+  return fixed.readable
 }
 
 function unusable(hop: Hop, key: string): Problem {

@@ -51,6 +51,10 @@ export function servicesFromBindings(env: Bindings, senses: WorkerSenses): Servi
     recentRows: 0,
     keyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: caches.default, clock, log }),
     lease: createDurableLease(env.LEASES),
+    broadcast: null,
+    eventBroadcast: null,
+    // Flights are in Durable Objects, one place for all.
+    peers: null,
     upstream: createUpstream({
       transport: createFetchTransport(),
       resolver: null,

@@ -1,13 +1,12 @@
 // Leases among the tasks of one process. Right for a single process; replicas need a lease they share.
 
 import type { Clock } from '../ports/clock.ts'
-import type { HeldLease, Lease } from '../ports/lease.ts'
+import type { HeldLease, Lease, LeaseHolder } from '../ports/lease.ts'
 
 /** Forgotten holders are looked for when this many names are held. */
 const SWEEP_AT = 1024
 
-interface Holding {
-  readonly token: number
+interface Holding extends LeaseHolder {
   expiresAt: number
 }
 
@@ -24,12 +23,12 @@ export function createMemoryLease(clock: Clock): Lease {
     return undefined
   }
 
-  async function acquire(name: string, ttlSeconds: number): Promise<HeldLease | null> {
+  async function acquire(name: string, ttlSeconds: number, note = ''): Promise<HeldLease | null> {
     if (find(name) !== undefined) return null
     if (holdings.size >= sweepAt) sweep()
     // Starting at the time of day lets tokens grow over a restart too.
     lastToken = Math.max(lastToken + 1, clock.now())
-    const holding: Holding = { token: lastToken, expiresAt: clock.now() + ttlSeconds * 1000 }
+    const holding: Holding = { token: lastToken, note, expiresAt: clock.now() + ttlSeconds * 1000 }
     holdings.set(name, holding)
     return {
       token: holding.token,
@@ -49,5 +48,11 @@ export function createMemoryLease(clock: Clock): Lease {
     sweepAt = Math.max(SWEEP_AT, holdings.size * 2)
   }
 
-  return { acquire, holder: async name => find(name)?.token ?? null }
+  return {
+    acquire,
+    async holder(name) {
+      const holding = find(name)
+      return holding === undefined ? null : { token: holding.token, note: holding.note }
+    },
+  }
 }

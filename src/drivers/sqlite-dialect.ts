@@ -4,6 +4,9 @@ import { Problem } from '../model/problem.ts'
 
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\$(\d+)|;(?=\s*\S)/g
 
+/** Epoch milliseconds by SQLite's own clock. */
+export const SQLITE_NOW = "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+
 export function toSqliteSql(sql: string): string {
   return sql.replace(TOKEN, (token: string, number: string | undefined) => {
     // SQLite would run the first statement and leave out the rest without a word.

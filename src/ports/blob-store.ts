@@ -30,6 +30,12 @@ export interface BlobStore {
   /** Drops staged bytes that no living process owns and that were last written before `before` (epoch ms). Says how many. */
   sweep(before: number): Promise<number>
 
+  /**
+   * Where the store can: an address from which anyone may fetch the blob for `ttlSeconds`, answered with the headers
+   * given. It does not look whether the blob is there.
+   */
+  link?(sha256: string, ttlSeconds: number, headers: LinkHeaders): Promise<string>
+
   /** Free bytes, where the store can tell. */
   freeBytes?(): Promise<number>
 }
@@ -45,6 +51,11 @@ export interface StoredBlob {
   stream(range?: ByteRange): ReadableStream<Uint8Array>
 }
 
+export interface LinkHeaders {
+  readonly contentType: string
+  readonly contentDisposition: string
+}
+
 export interface StageOptions {
   /** Digests the bytes must have; `commit` refuses others. */
   readonly expected?: readonly Digest[]
@@ -52,6 +63,8 @@ export interface StageOptions {
   readonly also?: readonly Algorithm[]
   /** The size the body will have, where it is known. */
   readonly size?: number
+  /** It will probably be thrown away: what it takes stays on this machine until `commit`. */
+  readonly isScratch?: boolean
 }
 
 /** One writer at a time; every call awaited before the next. After `commit`, `suspend` or `discard` it is spent. */

@@ -10,6 +10,8 @@ export interface Statement {
 
 /** Throws `database-busy` when others held it longer than it is willing to wait, else `database-broken`. */
 export interface Database {
+  /** An SQL expression for the time of the database's own clock, in epoch milliseconds. */
+  readonly nowSql: string
   query(sql: string, values?: readonly SqlValue[]): Promise<Row[]>
   /** All of them or none. There is no other transaction. */
   batch(statements: readonly Statement[]): Promise<Row[][]>

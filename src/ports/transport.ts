@@ -16,7 +16,9 @@ export interface Transport {
 export interface Hop {
   /** Names the host for `Host` and for TLS. Carries no credentials. */
   readonly url: string
-  readonly method: 'GET' | 'HEAD'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** Of PUT and POST. A stream needs a `content-length` among the headers, is sent as it comes, and fails the exchange when it fails. */
+  readonly body?: Uint8Array | ReadableStream<Uint8Array>
   /** Complete, lower-case names; without `host`. */
   readonly headers: Readonly<Record<string, string>>
   /** Where to connect, already checked; nothing is resolved again. Null: by the name in `url` (behind a proxy, on Workers). */

@@ -55,7 +55,7 @@ export function describeLease(name: string, open: () => Promise<LeaseSubject>) {
         await first.release()
         await first.release()
         expect(await lease.acquire('a', 30)).toBe(null)
-        expect(await lease.holder('a')).toBe(second.token)
+        expect((await lease.holder('a'))?.token).toBe(second.token)
       }))
 
     it('lasts longer when it is renewed', () =>
@@ -82,9 +82,19 @@ export function describeLease(name: string, open: () => Promise<LeaseSubject>) {
       using(async ({ lease, pass }) => {
         expect(await lease.holder('a')).toBe(null)
         const held = await take(lease, 'a', 0.5)
-        expect(await lease.holder('a')).toBe(held.token)
+        expect(await lease.holder('a')).toEqual({ token: held.token, note: '' })
         await pass(0.7)
         expect(await lease.holder('a')).toBe(null)
+      }))
+
+    it('tells the note its holder left, also after a renewal', () =>
+      using(async ({ lease }) => {
+        const held = await lease.acquire('a', 30, 'http://10.0.0.1:8001 ä')
+        await held?.renew(30)
+        expect((await lease.holder('a'))?.note).toBe('http://10.0.0.1:8001 ä')
+        await held?.release()
+        await lease.acquire('a', 30, 'other')
+        expect((await lease.holder('a'))?.note).toBe('other')
       }))
 
     it('has a token that grows with every acquisition', () =>

@@ -1,3 +1,4 @@
+import { SQLITE_NOW } from '../../src/drivers/sqlite-dialect.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { describeDatabase } from '../contracts/database.ts'
 import { startWorkerdPorts } from '../workerd.ts'
@@ -7,6 +8,7 @@ describeDatabase(
   async () => {
     const worker = await startWorkerdPorts()
     const database: Database = {
+      nowSql: SQLITE_NOW,
       query: (sql, values = []) => worker.call('database', 'query', sql, values),
       batch: statements => worker.call('database', 'batch', statements),
       close: () => worker.call('database', 'close'),

@@ -16,8 +16,8 @@ describe('Durable Object lease', () => {
     // One worker for all tests, so each has names of its own.
     const prefix = `${opened++}:`
     const lease: Lease = {
-      async acquire(name, ttlSeconds) {
-        const token = await worker.call<number | null>('lease', 'acquire', prefix + name, ttlSeconds)
+      async acquire(name, ttlSeconds, note) {
+        const token = await worker.call<number | null>('lease', 'acquire', prefix + name, ttlSeconds, note)
         if (token === null) return null
         return {
           token,

@@ -136,6 +136,9 @@ function defaultServices(clock: FakeClock, seen: Seen, given: WorldOptions): Ser
     database: createSqliteDatabase({ path: ':memory:' }),
     keyValue: createMemoryKeyValue(clock),
     lease: createMemoryLease(clock),
+    broadcast: null,
+    eventBroadcast: null,
+    peers: null,
     upstream: { send: async request => answerOf(request, seen) },
     hasher: nodeHasher,
     delivery: {

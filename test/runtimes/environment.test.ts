@@ -16,6 +16,9 @@ describe('the environment', () => {
       listen: { host: null, port: 8000 },
       configPath: './remotes.yaml',
       isDefaultConfigPath: true,
+      backends: { postgres: null, redis: null, s3: null, blobCache: null },
+      advertise: null,
+      workers: 1,
       dataDir: './data',
       logLevel: 'info',
       httpServer: null,
@@ -125,16 +128,61 @@ describe('the environment', () => {
     ])
   })
 
+  it('keeps everything embedded while nothing else is set', () => {
+    expect(read({}).backends).toEqual({ postgres: null, redis: null, s3: null, blobCache: null })
+    expect(read({ DBHOST: '', MINIO_BUCKET: '', REDIS_URL: '' }).backends.postgres).toBeNull()
+  })
+
+  it('takes Postgres for any variable of its group, with defaults for the rest', () => {
+    expect(read({ DBPASS: 's3cret' }).backends).toMatchObject({
+      postgres: {
+        host: 'localhost',
+        port: 5432,
+        user: 'artifacts',
+        password: 's3cret',
+        database: 'artifacts',
+        schema: 'artifactapi',
+        tls: 'disable',
+        connections: 10,
+      },
+      redis: null,
+      s3: null,
+    })
+  })
+
+  it('takes S3 for any variable of its group, with a disk in front of it', () => {
+    const keys = { MINIO_ACCESS_KEY: 'key', MINIO_SECRET_KEY: 's3cret' }
+    expect(read({ ...keys, DATA_DIR: '/data' }).backends).toMatchObject({
+      s3: { endpoint: 'http://localhost:9000', bucket: 'artifacts', region: 'us-east-1', isPathStyle: true },
+      blobCache: { directory: '/data/blob-cache', limitBytes: 10_000_000_000 },
+      postgres: null,
+    })
+    const aws = { ...keys, MINIO_ENDPOINT: 's3.eu-west-1.amazonaws.com', MINIO_SECURE: 'true' }
+    expect(read({ ...aws, BLOB_CACHE_SIZE: '0' }).backends).toMatchObject({
+      s3: { endpoint: 'https://s3.eu-west-1.amazonaws.com', isPathStyle: false },
+      blobCache: null,
+    })
+  })
+
+  it('takes Redis for its URL, also from a file', () => {
+    const environment = readEnvironment(
+      { REDIS_URL_FILE: '/run/redis' },
+      () => 'redis://:s3cret@redis:6379\n',
+    )
+    expect(environment.backends.redis?.url).toBe('redis://:s3cret@redis:6379')
+  })
+
   it.each([
-    ['DBHOST', 'Postgres'],
-    ['DBPASS_FILE', 'Postgres'],
-    ['REDIS_URL', 'Redis'],
-    ['MINIO_BUCKET', 'S3'],
-    ['MINIO_SECRET_KEY_FILE', 'S3'],
-  ])('refuses %s, because %s is not in this build', (name, product) => {
-    expect(faultsOf({ [name]: 's3cret' })).toEqual([
-      `${name}: it selects ${product}, which is not in this build; unset it to use the embedded store`,
-    ])
+    [{ DBPORT: 'x' }, 'DBPORT: expected a port, got "x"'],
+    [{ DBSCHEMA: 'My Schema' }, 'DBSCHEMA: expected a name'],
+    [{ DBHOST: 'db', DBSSLMODE: 'prefer' }, 'DBSSLMODE: expected disable, require or verify-full'],
+    [{ DBHOST: 'db', DBCAFILE: '/ca' }, 'DBCAFILE: cannot read /ca'],
+    [{ REDIS_URL: 'localhost' }, 'REDIS_URL: expected redis://'],
+    [{ MINIO_BUCKET: 'b', MINIO_SECRET_KEY: 's3cret' }, 'MINIO_ACCESS_KEY: it is needed for S3'],
+    [{ ADVERTISE_ADDR: ':8001' }, 'ADVERTISE_ADDR: expected host:port'],
+    [{ WORKERS: '0' }, 'WORKERS: expected a number of processes'],
+  ])('refuses %o', (env, fault) => {
+    expect(faultsOf(env)).toEqual([expect.stringContaining(fault)])
   })
 
   it('says what is set and changes nothing', () => {
@@ -148,11 +196,12 @@ describe('the environment', () => {
       LISTEN_ADDR: 'x',
       LOG_LEVEL: 'x',
       DBPASS: 's3cret',
+      DBPORT: 'x',
       ADMIN_TOKEN: 's3 cret',
       PUBLIC_URL: 'x://u:s3cret@h',
     })
     const names = faults.map(line => line.split(':')[0])
-    expect(names).toEqual(['DBPASS', 'ADMIN_TOKEN', 'LISTEN_ADDR', 'LOG_LEVEL', 'PUBLIC_URL'])
+    expect(names).toEqual(['ADMIN_TOKEN', 'LISTEN_ADDR', 'LOG_LEVEL', 'DBPORT', 'PUBLIC_URL'])
     expect(faults.join('\n')).not.toMatch(/s3 ?cret/)
   })
 

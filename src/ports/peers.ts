@@ -1,0 +1,29 @@
+// The other processes that share the stores with this one, reached directly: what one of them downloads, the others
+// pass on while it comes.
+
+import type { ObjectRow } from '../model/object.ts'
+import type { FlightJob, Landing } from './flights.ts'
+
+export interface Peers {
+  /** What the others reach this process by; the note of the leases it holds. */
+  readonly self: string
+  /**
+   * Follows the flight of `job` in the process at `address`, its body from byte `start`. Null when nothing flies there.
+   * Fails with `peer-lost` when the process cannot be reached or does not answer in time.
+   */
+  follow(address: string, job: FlightJob, start: number): Promise<PeerFlight | null>
+}
+
+export interface PeerFlight {
+  /** What it brings. Fails with the Problem of the flight, or with `peer-lost`. */
+  readonly landing: Promise<Landing>
+  /**
+   * After a landing of kind `body`: the bytes. It ends when the flight is over and good; it fails with the Problem of
+   * the flight, or with `peer-lost` when its process falls silent. Null when byte `start` is no longer to be had.
+   */
+  body(): ReadableStream<Uint8Array> | null
+  /** After the end: what was kept. Fails as `body` does. */
+  readonly done: Promise<ObjectRow | null>
+  /** Lets go of it. */
+  cancel(): void
+}
