@@ -13,6 +13,8 @@ const TOUCH_BATCH = 500
 
 export interface Catalog {
   find(repository: string, key: string): Promise<ObjectRow | null>
+  /** As the database has it now, whatever this process remembers. */
+  look(repository: string, key: string): Promise<ObjectRow | null>
   /** True when this very row object is at hand and holds. False does not mean that it changed: then `find` tells. */
   isCurrent(row: ObjectRow): boolean
   keep(row: ObjectRow): Promise<void>
@@ -96,11 +98,14 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
   const touched = new Map<ObjectRow, { accessedAt: number; hits: number }>()
   const ask = ({ sql, values }: Statement) => database.query(sql, values)
 
+  async function look(repository: string, key: string): Promise<ObjectRow | null> {
+    const [row] = await ask(statements.findObject(repository, key))
+    return row === undefined ? null : toObjectRow(row)
+  }
+
   return {
-    async find(repository, key) {
-      const [row] = await ask(statements.findObject(repository, key))
-      return row === undefined ? null : toObjectRow(row)
-    },
+    find: look,
+    look,
     isCurrent: () => false,
     async keep(row) {
       await database.batch(statements.keepObject(row))

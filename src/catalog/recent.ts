@@ -29,6 +29,15 @@ export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
     current.delete(row)
   }
 
+  async function look(repository: string, key: string): Promise<ObjectRow | null> {
+    const before = changes
+    const row = await catalog.look(repository, key)
+    if (before !== changes) return row
+    if (row === null) drop(idOf(repository, key))
+    else remember(row)
+    return row
+  }
+
   return {
     ...catalog,
     async find(repository, key) {
@@ -37,11 +46,9 @@ export function withRecent(catalog: Catalog, limitRows = 20_000): Catalog {
         remember(recent)
         return recent
       }
-      const before = changes
-      const row = await catalog.find(repository, key)
-      if (row !== null && before === changes) remember(row)
-      return row
+      return look(repository, key)
     },
+    look,
     isCurrent: row => current.has(row),
     async keep(row) {
       changes++
