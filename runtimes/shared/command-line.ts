@@ -1,6 +1,7 @@
 // The command line: what was asked for, as a value. Nothing is done here.
 
 import { type EnvironmentVariable, environmentVariables } from './environment-table.ts'
+import { toHealthUrl } from './health-check.ts'
 
 export type Command =
   | { readonly command: 'serve' }
@@ -12,6 +13,8 @@ export type Command =
   | { readonly command: 'verify' }
   /** Removes bytes that nothing refers to, or tells how many it would. */
   | { readonly command: 'collect'; readonly isDryRun: boolean }
+  /** Asks a running server whether it is alive; null = the one of LISTEN_ADDR. */
+  | { readonly command: 'health'; readonly url: string | null }
   /** Print the message and exit with 2. */
   | { readonly command: 'mistake'; readonly message: string }
 
@@ -20,6 +23,7 @@ const COMMANDS: readonly (readonly [usage: string, meaning: string])[] = [
   ['artifactapi config check [FILE]', 'say what is wrong with a configuration file (exit 1), or "ok"'],
   ['artifactapi verify', 'read every stored blob back and compare its digest'],
   ['artifactapi collect [--dry-run]', 'remove stored bytes that nothing refers to any more'],
+  ['artifactapi health [URL]', 'ask a running server whether it is alive (exit 1: not within 3 s)'],
   ['artifactapi --help, -h', 'this text'],
   ['artifactapi --version, -v', 'the version'],
 ]
@@ -39,6 +43,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
       ? { command: first }
       : mistake(`"${first}" takes no argument, got "${second}"`)
   }
+  if (first === 'health') return parseHealth(argv.slice(1))
   if (first !== 'config') return mistake(`There is no command "${first}"`)
   if (second !== 'check') {
     return mistake(
@@ -57,6 +62,15 @@ function parseCollect(words: readonly string[]): Command {
     return { command: 'collect', isDryRun: first !== undefined }
   }
   return mistake(`"collect" takes --dry-run or nothing, got "${words.join(' ')}"`)
+}
+
+function parseHealth(words: readonly string[]): Command {
+  const [text] = words
+  if (words.length > 1) return mistake(`"health" takes one URL, got ${words.length}`)
+  const url = text === undefined ? null : toHealthUrl(text)
+  if (text !== undefined && url === null)
+    return mistake(`"health" takes a URL that starts with http:// or https://, got "${text}"`)
+  return { command: 'health', url }
 }
 
 export function printHelp(version: string): string {

@@ -8,6 +8,7 @@ import { Problem } from '../../src/model/problem.ts'
 import { parseCommandLine, printHelp } from './command-line.ts'
 import { type Environment, readEnvironment } from './environment.ts'
 import type { Ground } from './ground.ts'
+import { checkHealth, healthUrl } from './health-check.ts'
 import { serve } from './serve.ts'
 import { checkSettingsFile } from './settings-file.ts'
 import { writeText } from './standard-output.ts'
@@ -40,6 +41,11 @@ async function run(ground: Ground, argv: readonly string[]): Promise<number | nu
     }
     case 'check':
       return check(asked.file)
+    case 'health': {
+      const { isGood, line } = await checkHealth(asked.url ?? healthUrl(environment().listen))
+      writeText(isGood ? 1 : 2, `${line}\n`)
+      return isGood ? 0 : 1
+    }
     case 'help':
       writeText(1, printHelp(version))
       return 0

@@ -16,6 +16,9 @@ describe('the command line', () => {
     [['verify'], { command: 'verify' }],
     [['collect'], { command: 'collect', isDryRun: false }],
     [['collect', '--dry-run'], { command: 'collect', isDryRun: true }],
+    [['health'], { command: 'health', url: null }],
+    [['health', 'http://127.0.0.1:9000'], { command: 'health', url: 'http://127.0.0.1:9000/health' }],
+    [['health', 'https://x.test/ready'], { command: 'health', url: 'https://x.test/ready' }],
   ]
   it.each(understood)('%j is understood', (argv, command) => {
     expect(parseCommandLine(argv)).toEqual(command)
@@ -29,6 +32,15 @@ describe('the command line', () => {
     [['config', 'check', 'a', 'b'], '"config check" takes one file, got 2'],
     [['collect', 'now'], '"collect" takes --dry-run or nothing, got "now"'],
     [['collect', '--dry-run', 'x'], '"collect" takes --dry-run or nothing, got "--dry-run x"'],
+    [
+      ['health', '127.0.0.1:9000'],
+      '"health" takes a URL that starts with http:// or https://, got "127.0.0.1:9000"',
+    ],
+    [
+      ['health', 'ftp://x.test'],
+      '"health" takes a URL that starts with http:// or https://, got "ftp://x.test"',
+    ],
+    [['health', 'http://a', 'http://b'], '"health" takes one URL, got 2'],
     [['verify', 'x'], '"verify" takes no argument, got "x"'],
   ])('%j is a mistake', (argv, message) => {
     expect(parseCommandLine(argv)).toEqual({
