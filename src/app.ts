@@ -8,6 +8,7 @@ import { createHotPath } from './http/hot-path.ts'
 import { type Client, createJournal } from './http/journal.ts'
 import { createManagement } from './http/management.ts'
 import { createPackageDoor } from './http/packages.ts'
+import { createPeerDoor } from './http/peers.ts'
 import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
 import { type Collected, collect } from './manage/collector.ts'
@@ -21,6 +22,8 @@ import type { Services } from './services.ts'
 export interface App {
   /** Synchronous on the hot path: callers must not wait for it in vain. */
   fetch(request: Request, client?: Client): Response | Promise<Response>
+  /** Answers the other processes that share the stores; for a server of its own address. */
+  answerPeer(request: Request): Promise<Response>
   readonly repositories: Repositories
   /** Brings the tables up to date and reads the database's repositories. Must be over before the first request. */
   start(): Promise<void>
@@ -58,6 +61,12 @@ export function createApp(
   const door = createPackageDoor({ repositories, auth, journal, hot })
   const management = createManagement({ repositories, auth, journal, events })
 
+  const peerDoor = createPeerDoor({
+    ...services,
+    flights: repositories.flights,
+    secret: repositories.peerSecret,
+  })
+
   let maintenance: Maintenance | null = null
 
   function fetch(request: Request, client?: Client): Response | Promise<Response> {
@@ -85,6 +94,7 @@ export function createApp(
 
   return {
     fetch,
+    answerPeer: peerDoor.answer,
     repositories,
     async start() {
       await migrate(services.database)

@@ -34,7 +34,7 @@ export interface Services {
   /** Carries live events between processes; null where there is only one. */
   readonly eventBroadcast: Broadcast | null
   /** The other processes that share the stores; null where there are none, or flights are in one place anyway. */
-  readonly peers: Peers | null
+  readonly peers: ((secret: () => Promise<string>) => Peers) | null
   readonly upstream: Upstream
   readonly hasher: Hasher
   readonly delivery: Delivery

@@ -51,6 +51,7 @@ export function createDurableFlights(namespace: DurableObjectNamespace): Flights
 
     return {
       ...facts,
+      isFollowing: false,
       landing: Promise.resolve(landing),
       get done() {
         return askDone()
@@ -77,6 +78,7 @@ export function createDurableFlights(namespace: DurableObjectNamespace): Flights
       return landed === null ? null : viewOf(job, landed)
     },
     // They are in the air elsewhere.
+    isFlying: () => false,
     count: () => 0,
   }
 }
@@ -84,7 +86,16 @@ export function createDurableFlights(namespace: DurableObjectNamespace): Flights
 function failedView(error: unknown): FlightView {
   const landing = Promise.reject<never>(error)
   landing.catch(() => {})
-  return { isLeader: false, isOpen: false, arrived: 0, rate: 0, landing, done: landing, body: () => null }
+  return {
+    isLeader: false,
+    isFollowing: false,
+    isOpen: false,
+    arrived: 0,
+    rate: 0,
+    landing,
+    done: landing,
+    body: () => null,
+  }
 }
 
 function lost(): Problem {

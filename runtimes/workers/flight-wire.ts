@@ -1,6 +1,6 @@
 // What a Worker and the Durable Object of a flight say to each other: plain data, and a Problem by its parts.
 
-import { Problem, type ProblemCode, type ProblemDetail, toProblem } from '../../src/model/problem.ts'
+import { hearProblem, type SaidProblem, sayProblem } from '../../src/model/frames.ts'
 import type { FlightJob, Landing } from '../../src/ports/flights.ts'
 
 /** What the object of a flight can be asked, with a job or an id as JSON; it answers with `Said`. */
@@ -26,26 +26,18 @@ export interface LandedFlight {
 /** A value, or why there is none: a Problem thrown across would arrive without its code. */
 type Said<T> = { readonly value: T } | { readonly problem: SaidProblem }
 
-interface SaidProblem {
-  readonly code: ProblemCode
-  readonly message: string
-  readonly detail: ProblemDetail
-}
-
 export async function say(work: () => Promise<unknown>): Promise<Response> {
   try {
     return Response.json({ value: await work() })
   } catch (error) {
-    const { code, message, detail } = toProblem(error, 'internal', 'Cannot fly')
-    return Response.json({ problem: { code, message, detail } })
+    return Response.json({ problem: sayProblem(error) })
   }
 }
 
 export async function hear<T>(answer: Response): Promise<T> {
   const said = await answer.json<Said<T>>()
   if ('value' in said) return said.value
-  const { code, message, detail } = said.problem
-  throw new Problem(code, message, detail)
+  throw hearProblem(said.problem)
 }
 
 export interface BodyRequest {

@@ -22,13 +22,19 @@ export function createMemoryFlights(start: (job: FlightJob) => RunningFlight): F
       const running = flying.get(idOf(job))
       return running?.isOpen ? viewOf(running, false) : null
     },
+    isFlying: job => flying.has(idOf(job)),
     count: () => flying.size,
   }
 }
 
 function viewOf(flight: RunningFlight, isLeader: boolean): FlightView {
   return {
-    isLeader,
+    get isLeader() {
+      return isLeader && !flight.isFollowing
+    },
+    get isFollowing() {
+      return flight.isFollowing
+    },
     landing: flight.landing,
     done: flight.done,
     get isOpen() {

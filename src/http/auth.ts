@@ -54,7 +54,7 @@ function tokenOf(header: string | null): string | null {
 }
 
 /** Takes as long for a wrong token as for a right one. */
-function isSame(given: string, wanted: string): boolean {
+export function isSame(given: string, wanted: string): boolean {
   const encoder = new TextEncoder()
   const a = encoder.encode(given)
   const b = encoder.encode(wanted)

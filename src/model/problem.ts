@@ -27,6 +27,8 @@ export const STATUS_OF_PROBLEM = {
   'database-busy': 503,
   'database-broken': 500,
   cancelled: 499,
+  /** Another process that brought something is gone. */
+  'peer-lost': 502,
   'not-built': 501,
   internal: 500,
 } as const
@@ -51,9 +53,9 @@ export class Problem extends Error {
     return STATUS_OF_PROBLEM[this.code]
   }
 
-  /** True when the origin could not be reached, broke off or is left alone: what a stale copy may stand in for. */
+  /** True when the origin, or who brought it, could not be reached, broke off or is left alone: what a stale copy may stand in for. */
   get isUnreachable(): boolean {
-    return this.isFailedContact || this.code === 'upstream-busy'
+    return this.isFailedContact || this.code === 'upstream-busy' || this.code === 'peer-lost'
   }
 
   /** True when the origin was tried and could not be reached, or broke off. */

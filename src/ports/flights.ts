@@ -14,12 +14,14 @@ export interface Flights {
   join(job: FlightJob): Promise<FlightView>
   /** The running flight, or null. */
   find(job: FlightJob): Promise<FlightView | null>
+  /** True also for a running flight that cannot take newcomers any more, which `find` does not tell. */
+  isFlying(job: FlightJob): boolean
   /** How many are in the air, where it is known. */
   count(): number
 }
 
 export interface FlightView extends RunningFlight {
-  /** False when this request joined a flight that another one had started. */
+  /** False when this request joined a flight that another one had started, here or elsewhere. */
   readonly isLeader: boolean
 }
 
@@ -28,6 +30,8 @@ export interface RunningFlight {
   readonly landing: Promise<Landing>
   /** The object once it is kept; null when its bytes were passed through and not kept. Fails with a Problem. */
   readonly done: Promise<ObjectRow | null>
+  /** True while another process brings it, and this one passes it on. */
+  readonly isFollowing: boolean
   /** False once it cannot take newcomers: a body that is not kept, and whose first byte is gone. */
   readonly isOpen: boolean
   /** Bytes that can be had at once. */

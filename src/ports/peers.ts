@@ -8,10 +8,11 @@ export interface Peers {
   /** What the others reach this process by; the note of the leases it holds. */
   readonly self: string
   /**
-   * Follows the flight of `job` in the process at `address`, its body from byte `start`. Null when nothing flies there.
+   * Follows the flight of `job` in the process at `address`, its body from byte `start`. Null when nothing flies there;
+   * `closed` when what flies there cannot take newcomers any more.
    * Fails with `peer-lost` when the process cannot be reached or does not answer in time.
    */
-  follow(address: string, job: FlightJob, start: number): Promise<PeerFlight | null>
+  follow(address: string, job: FlightJob, start: number): Promise<PeerFlight | 'closed' | null>
 }
 
 export interface PeerFlight {
@@ -19,9 +20,9 @@ export interface PeerFlight {
   readonly landing: Promise<Landing>
   /**
    * After a landing of kind `body`: the bytes. It ends when the flight is over and good; it fails with the Problem of
-   * the flight, or with `peer-lost` when its process falls silent. Null when byte `start` is no longer to be had.
+   * the flight, or with `peer-lost` when its process falls silent or no longer has byte `start`.
    */
-  body(): ReadableStream<Uint8Array> | null
+  body(): ReadableStream<Uint8Array>
   /** After the end: what was kept. Fails as `body` does. */
   readonly done: Promise<ObjectRow | null>
   /** Lets go of it. */

@@ -14,6 +14,9 @@ export const RING_BYTES = 3 * 1024 * 1024
 const PATIENCE_MS = 2_000
 const RESUMES = 3
 
+/** Opens a body that broke off with `problem` again from `offset`; null when that is not safe. */
+export type Resume = (offset: number, problem: Problem) => Promise<ReadableStream<Uint8Array> | null>
+
 export interface Download {
   readonly name: string
   readonly head: OriginHead
@@ -21,8 +24,9 @@ export interface Download {
   readonly growing: GrowingBody
   readonly expected: readonly Digest[]
   readonly clock: Clock
-  /** Opens the origin's body again from `offset`; null when that is not safe. */
-  readonly resume: (offset: number) => Promise<ReadableStream<Uint8Array> | null>
+  readonly resume: Resume
+  /** Asked at the end: false when somebody else keeps it. */
+  readonly isOurs: () => boolean
   readonly announce: (facts: Committed) => Promise<void>
   /** The store failed: nothing more can be kept. A stage to go on with, for the hashes alone. */
   readonly onStoreFault: (problem: Problem) => void
@@ -37,7 +41,7 @@ export async function download(
   const pump = new Pump(parts, stage, unkept)
   try {
     await pump.run()
-    return await pump.commit()
+    return parts.isOurs() ? await pump.commit() : null
   } catch (error) {
     await stage?.discard()
     throw error
@@ -100,7 +104,7 @@ class Pump {
       await reader.cancel().catch(() => {})
       if (!(error instanceof Problem) || !error.isUnreachable || this.#attempts >= RESUMES) throw error
       this.#attempts++
-      const next = await this.#parts.resume(this.#received)
+      const next = await this.#parts.resume(this.#received, error)
       if (next === null) throw error
       return next
     }

@@ -4,12 +4,15 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Format } from '../formats/format.ts'
 import { isFresh, type ObjectRow, type OriginHead } from '../model/object.ts'
-import { Problem, toProblem } from '../model/problem.ts'
+import { type Problem, toProblem } from '../model/problem.ts'
 import type { FlightJob, Landing, RunningFlight } from '../ports/flights.ts'
 import type { UpstreamResponse } from '../ports/upstream.ts'
 import type { Services } from '../services.ts'
+import { book } from './booking.ts'
 import type { Breaker } from './breaker.ts'
+import { type Behind, type Convoy, FREELY } from './convoy.ts'
 import type { Directory } from './directory.ts'
+import { followFlight } from './following.ts'
 import {
   coversStatus,
   freshUntil,
@@ -18,9 +21,9 @@ import {
   validatorsOf,
   withheldUntil,
 } from './freshness.ts'
-import { Intake } from './intake.ts'
+import { blameOrigin, Intake } from './intake.ts'
 import { bodyDigestsOf, originHeadOf } from './origin-head.ts'
-import { remember } from './remembered.ts'
+import { findRemembered, remember } from './remembered.ts'
 import type { StoreRoom } from './store-room.ts'
 import { planTrip, type Trip } from './trip.ts'
 
@@ -33,6 +36,7 @@ export interface FlightParts {
   readonly catalog: Catalog
   readonly directory: Directory
   readonly breaker: Breaker
+  readonly convoy: Convoy
   readonly room: StoreRoom
 }
 
@@ -49,6 +53,10 @@ class Flight implements RunningFlight {
   readonly #name: string
   #land: (landing: Landing) => void = () => {}
   #intake: Intake | null = null
+  #isFollowing = false
+  /** The row as it was when this process came to the front. */
+  #seen: ObjectRow | null = null
+  #lead = FREELY
 
   constructor(parts: FlightParts, job: FlightJob) {
     this.#parts = parts
@@ -62,6 +70,10 @@ class Flight implements RunningFlight {
     this.landing = Promise.race([landed, this.done.then(() => landed)])
     this.landing.catch(() => {})
     this.done.catch(() => {})
+  }
+
+  get isFollowing(): boolean {
+    return this.#isFollowing
   }
 
   get isOpen(): boolean {
@@ -81,12 +93,28 @@ class Flight implements RunningFlight {
   }
 
   async #fly(): Promise<ObjectRow | null> {
-    const { directory, services } = this.#parts
+    const { directory, services, convoy } = this.#parts
     await directory.ready()
     const trip = planTrip(this.#parts, this.#job)
+    for (;;) {
+      const place = await convoy.join(this.#job, 0)
+      if (place.kind === 'front') {
+        this.#lead = place.lead
+        const makeWay = () => services.background.run('make way', place.lead.end())
+        return this.#bring(trip).finally(makeWay)
+      }
+      const outcome = await this.#follow(trip, place)
+      if (outcome !== 'lost') return outcome
+    }
+  }
 
+  /** In front: what is known, else what the origin says. */
+  async #bring(trip: Trip): Promise<ObjectRow | null> {
+    const { services, convoy } = this.#parts
     const row = await this.#findCopy()
+    this.#seen = row
     if (row !== null && isFresh(row, services.clock.now())) return this.#keep(row, 'fresh')
+    if (convoy.isShared && (await this.#isTurnedDown())) return null
     try {
       return await this.#ask(trip, row)
     } catch (error) {
@@ -96,10 +124,19 @@ class Flight implements RunningFlight {
     }
   }
 
+  /** Somebody else may have asked while this process waited for its turn. */
+  async #isTurnedDown(): Promise<boolean> {
+    const { repository, target } = this.#job
+    const found = await findRemembered(this.#parts.services.keyValue, repository, target.key)
+    if (found?.kind !== 'negative') return false
+    this.#land({ ...found, retryAfter: null, isRemembered: true })
+    return true
+  }
+
   /** The row at hand, if its bytes are. */
   async #findCopy(): Promise<ObjectRow | null> {
     const { catalog, services } = this.#parts
-    const row = await catalog.find(this.#job.repository, this.#job.target.key)
+    const row = await catalog.look(this.#job.repository, this.#job.target.key)
     if (row === null || (await services.blobs.open(row.sha256, row.size)) !== null) return row
     await catalog.forget(row)
     return null
@@ -121,9 +158,7 @@ class Flight implements RunningFlight {
 
   async #settle(trip: Trip, row: ObjectRow | null, response: UpstreamResponse): Promise<ObjectRow | null> {
     const head = originHeadOf(response.headers)
-    // Some runtimes give an empty body as none.
-    if (response.status === 200)
-      return this.#receive(trip, row, response, response.body ?? new Blob([]).stream(), head)
+    if (response.status === 200) return this.#receive(trip, row, response, head)
     await response.body?.cancel()
     if (response.status === 304 && row !== null) return this.#refresh(trip, row, head)
     return this.#refuse(trip, row, response)
@@ -161,9 +196,10 @@ class Flight implements RunningFlight {
     trip: Trip,
     row: ObjectRow | null,
     response: UpstreamResponse,
-    body: ReadableStream<Uint8Array>,
     head: OriginHead,
   ): Promise<ObjectRow | null> {
+    // Some runtimes give an empty body as none.
+    const body = response.body ?? new Blob([]).stream()
     const publishedAt = publishedAtOf(head)
     if (await this.#withhold(trip, publishedAt)) {
       await body.cancel()
@@ -179,13 +215,12 @@ class Flight implements RunningFlight {
     else void this.#parts.services.clock.sleep(HOLD_MS).then(takeOff)
     try {
       const committed = await intake.receive(body, offset => trip.resume(head, offset))
-      const kept = await intake.complete(
-        committed === null ? null : this.#rowOf(trip, head, committed, publishedAt),
-      )
+      const brought = { job: this.#job, trip, head, intake, committed, lead: this.#lead, seen: this.#seen }
+      const kept = await book(this.#parts, brought)
       takeOff()
       return kept
     } catch (error) {
-      const problem = fromOrigin(toProblem(error, 'internal', `Cannot fetch ${this.#name}`))
+      const problem = blameOrigin(error, this.#name)
       intake.fail(problem)
       if (row !== null && problem.isUnreachable) return this.#makeDo(trip, row, problem)
       this.#parts.services.log.warn(problem.message, { repository, problem: problem.code })
@@ -193,59 +228,33 @@ class Flight implements RunningFlight {
     }
   }
 
-  #rowOf(
-    trip: Trip,
-    head: OriginHead,
-    committed: { sha256: string; size: number },
-    publishedAt: number | null,
-  ): ObjectRow {
-    const now = this.#parts.services.clock.now()
-    const { target, repository } = this.#job
-    const { pathClass } = trip.verdict
-    return {
-      ...head,
-      repository,
-      key: target.key,
-      path: target.path,
-      fileName: target.fileName,
-      pathClass,
-      sha256: committed.sha256,
-      size: committed.size,
-      storedAt: now,
-      checkedAt: now,
-      freshUntil: freshUntil(trip.settings, pathClass, now),
-      publishedAt,
-      isPinned: false,
+  /** Behind another process: what it brings is passed on. `lost` when it went before anything was known. */
+  #follow(trip: Trip, place: Behind): Promise<ObjectRow | null | 'lost'> {
+    const onIntake = (intake: Intake) => {
+      this.#intake = intake
+      this.#isFollowing = true
     }
+    return followFlight(this.#parts, { job: this.#job, trip, place, onIntake, land: this.#land })
   }
 
   async #withhold(trip: Trip, publishedAt: number | null): Promise<boolean> {
-    const { services } = this.#parts
-    const now = services.clock.now()
+    const { keyValue, clock } = this.#parts.services
+    const now = clock.now()
     const until = withheldUntil(trip.settings, trip.verdict.pathClass, publishedAt, now)
     if (until === null) return false
+    const { repository, target } = this.#job
     const reason = `published ${new Date(publishedAt ?? 0).toISOString()}, held back for ${trip.settings.quarantine?.days} days`
     const what = { kind: 'withheld', until, reason } as const
-    await remember(
-      services.keyValue,
-      this.#job.repository,
-      this.#job.target.key,
-      what,
-      Math.ceil((until - now) / 1000),
-    )
+    await remember(keyValue, repository, target.key, what, Math.ceil((until - now) / 1000))
     this.#land(what)
     return true
   }
 
   /** An origin that cannot be reached: the copy at hand has to do, if there is one. */
   async #makeDo(trip: Trip, row: ObjectRow | null, problem: Problem): Promise<ObjectRow> {
-    this.#parts.services.log.warn(
-      row === null ? problem.message : `${problem.message}; the copy at hand is served`,
-      {
-        repository: this.#job.repository,
-        problem: problem.code,
-      },
-    )
+    const { repository } = this.#job
+    const instead = row === null ? '' : '; the copy at hand is served'
+    this.#parts.services.log.warn(`${problem.message}${instead}`, { repository, problem: problem.code })
     if (row === null) throw problem
     return this.#stale(trip, row)
   }
@@ -288,10 +297,4 @@ class Flight implements RunningFlight {
     this.#land({ kind: 'kept', row, how })
     return row
   }
-}
-
-/** A body whose digest is wrong is the origin's fault, not the client's. */
-function fromOrigin(problem: Problem): Problem {
-  if (problem.code !== 'digest-mismatch') return problem
-  return new Problem('upstream-broken', problem.message, problem.detail, { cause: problem })
 }

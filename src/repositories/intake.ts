@@ -3,11 +3,11 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Digest } from '../model/digest.ts'
 import type { ObjectRow, OriginHead } from '../model/object.ts'
-import { toProblem } from '../model/problem.ts'
+import { Problem, toProblem } from '../model/problem.ts'
 import type { Committed, Stage } from '../ports/blob-store.ts'
 import type { Services } from '../services.ts'
 import { GrowingBody } from '../streams/growing.ts'
-import { download, RING_BYTES } from './download.ts'
+import { download, type Resume, RING_BYTES } from './download.ts'
 import type { StoreRoom } from './store-room.ts'
 import { createUnkeptStage } from './unkept-stage.ts'
 
@@ -21,6 +21,8 @@ export interface IntakeParts {
 }
 
 export interface Incoming {
+  /** It comes from another process, which keeps it: ours is for those who read here, and to go on with. */
+  readonly isScratch?: boolean
   /** Repository and key, for messages. */
   readonly name: string
   readonly head: OriginHead
@@ -39,12 +41,12 @@ export class Intake {
   static async open(parts: IntakeParts, incoming: Incoming): Promise<Intake> {
     const { services, room } = parts
     if (!room.isOpen()) return new Intake(parts, incoming, null)
-    const { expected, head, name } = incoming
+    const { expected, head, name, isScratch } = incoming
     try {
       return new Intake(
         parts,
         incoming,
-        await services.blobs.stage({ expected, size: head.size ?? undefined }),
+        await services.blobs.stage({ expected, size: head.size ?? undefined, isScratch }),
       )
     } catch (error) {
       const problem = toProblem(error, 'store-broken', `Cannot keep ${name}`)
@@ -69,6 +71,7 @@ export class Intake {
     this.#growing = new GrowingBody({
       ringBytes: RING_BYTES,
       readBack: stage?.read?.bind(stage),
+      willBeKept: stage !== null,
       onIdle: () => background.run('close stage', close()),
     })
   }
@@ -92,10 +95,11 @@ export class Intake {
     return this.#growing.canRead(start) ? this.#growing.stream(start, end) : null
   }
 
-  /** Takes the body in. Tells what was kept; null when it was passed through only. */
+  /** Takes the body in, to its end, and keeps it if it is ours to keep. Tells what was kept; null when nothing was. */
   receive(
     body: ReadableStream<Uint8Array>,
-    resume: (offset: number) => Promise<ReadableStream<Uint8Array> | null>,
+    resume: Resume,
+    isOurs: () => boolean = () => true,
   ): Promise<Committed | null> {
     const { services, catalog, room } = this.#parts
     const { expected } = this.#incoming
@@ -106,6 +110,7 @@ export class Intake {
         growing: this.#growing,
         clock: services.clock,
         resume,
+        isOurs,
         announce: ({ sha256, size }) => catalog.announce(sha256, size),
         // Books that cannot be written now say nothing about the room for bodies.
         onStoreFault: problem =>
@@ -114,6 +119,12 @@ export class Intake {
       this.#stage,
       createUnkeptStage(services.hasher, expected),
     )
+  }
+
+  /** Somebody else kept it: lets the readers end with that. */
+  async adopt(row: Pick<ObjectRow, 'sha256' | 'size'> | null): Promise<void> {
+    const { blobs } = this.#parts.services
+    this.#growing.end(row === null ? null : await blobs.open(row.sha256, row.size))
   }
 
   /** Writes the books, and lets the readers end. Right bytes that cannot be booked are still served, once. */
@@ -138,4 +149,11 @@ export class Intake {
   fail(problem: unknown): void {
     this.#growing.fail(problem)
   }
+}
+
+/** A body whose digest is wrong is the origin's fault, not the client's. */
+export function blameOrigin(error: unknown, name: string): Problem {
+  const problem = toProblem(error, 'internal', `Cannot fetch ${name}`)
+  if (problem.code !== 'digest-mismatch') return problem
+  return new Problem('upstream-broken', problem.message, problem.detail, { cause: problem })
 }

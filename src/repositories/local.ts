@@ -58,7 +58,7 @@ export function createLocal(parts: LocalParts): Repository {
       defaultClass: 'immutable',
     })
     if (refusal !== null) throw refusal
-    const lease = await services.lease.acquire(`put:${settings.name}\0${change.key}`, UPLOAD_LEASE_SECONDS)
+    const lease = await services.lease.acquire(`put:${settings.name}/${change.key}`, UPLOAD_LEASE_SECONDS)
     if (lease === null)
       throw new Problem('conflict', `Cannot keep ${change.path}: another upload of it is under way`)
     try {

@@ -7,6 +7,7 @@ import { Problem } from '../model/problem.ts'
 import type { FlightJob, Flights } from '../ports/flights.ts'
 import type { Services } from '../services.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
+import { createConvoy } from './convoy.ts'
 import { createDirectory, type Directory, requireRepository } from './directory.ts'
 import { createFlightDeck } from './flight.ts'
 import { createLocal } from './local.ts'
@@ -24,6 +25,8 @@ export interface Repositories {
   readonly flights: Flights
   readonly breaker: Breaker
   readonly room: StoreRoom
+  /** What the processes that share the stores know of each other. Throws while the database is away. */
+  readonly peerSecret: () => Promise<string>
   /** Throws `not-found`, and `not-built` for a format this build does not have. */
   open(name: string): Repository
 }
@@ -34,7 +37,10 @@ export function createRepositories(services: Services, registered: readonly Form
   const directory = createDirectory({ ...services, catalog })
   const breaker = createBreaker(services)
   const room = createStoreRoom(services)
-  const flightParts = { services, formats, catalog, directory, breaker, room }
+  const peerSecret = createPeerSecret(catalog)
+  const peers = services.peers?.(peerSecret) ?? null
+  const convoy = createConvoy({ ...services, peers })
+  const flightParts = { services, formats, catalog, directory, breaker, room, convoy }
   const flights = services.flights(createFlightDeck(flightParts))
   const plan = (job: FlightJob) => planTrip(flightParts, job)
   const opened = new WeakMap<object, Repository>()
@@ -58,5 +64,17 @@ export function createRepositories(services: Services, registered: readonly Form
     return repository
   }
 
-  return { services, formats, catalog, directory, flights, breaker, room, open }
+  return { services, formats, catalog, directory, flights, breaker, room, peerSecret, open }
+}
+
+/** Made by the first process, read once by each. */
+function createPeerSecret(catalog: Catalog): () => Promise<string> {
+  let known: string | null = null
+  return async () => {
+    known ??= await catalog.secret('peers', () => {
+      const bytes = crypto.getRandomValues(new Uint8Array(32))
+      return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+    })
+    return known
+  }
 }

@@ -14,6 +14,8 @@ export interface GrowingOptions {
   readonly ringBytes: number
   /** Reads staged bytes; absent where the store cannot. */
   readonly readBack?: (offset: number, limit: number) => Promise<Uint8Array>
+  /** It will be kept when it is whole: whoever comes late may wait for that. */
+  readonly willBeKept?: boolean
   /** Called once: ended, failed or abandoned, and nobody reads any more. */
   readonly onIdle?: () => void
 }
@@ -85,8 +87,10 @@ export class GrowingBody {
 
   /** True when a byte at `offset` can be had, now or later. */
   canRead(offset: number): boolean {
+    if (offset >= this.#ringStart || this.#kept !== null) return true
     const isUnbroken = this.#ringStart <= this.#readBackEnd
-    return offset >= this.#ringStart || (isUnbroken && this.#canReadBack(offset)) || this.#kept !== null
+    const isStaged = this.#state === 'growing' && this.#readBackEnd === Number.POSITIVE_INFINITY
+    return (isUnbroken && this.#canReadBack(offset)) || (isStaged && this.#options.willBeKept === true)
   }
 
   /** The slowest reader that depends on the ring, as bytes behind; 0 when nobody does. */
@@ -120,7 +124,9 @@ export class GrowingBody {
 
   /** The body from `start` to `end` inclusive (to its end when absent). */
   stream(start = 0, end = Number.POSITIVE_INFINITY): ReadableStream<Uint8Array> {
-    const reader: Reader = { position: start, isLost: false }
+    // Who comes too late for the ring, and has nothing else to read from, waits for the end: nobody waits for him.
+    const isLost = start < this.#ringStart && !this.#canReadBack(start)
+    const reader: Reader = { position: start, isLost }
     this.#readers.add(reader)
     wake(this.#forReaders)
     const leave = () => {

@@ -132,6 +132,7 @@ function flying(progress: { arrived: number; rate: number } = { arrived: 0, rate
   })
   const flight: FlightView = {
     isLeader: true,
+    isFollowing: false,
     isOpen: true,
     landing: new Promise(() => {}),
     done,
