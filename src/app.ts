@@ -1,6 +1,6 @@
 // Joins the rooms: services in, one fetch function out. The only file that knows which formats there are.
 
-import { migrate } from './catalog/catalog.ts'
+import { createCatalog, migrate } from './catalog/catalog.ts'
 import type { Format } from './formats/format.ts'
 import { formats as allFormats } from './formats/index.ts'
 import { createAuth } from './http/auth.ts'
@@ -13,6 +13,7 @@ import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
 import { type Collected, collect } from './manage/collector.ts'
 import { createEventHub } from './manage/events.ts'
+import { createFigures } from './manage/figures.ts'
 import { type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
 import { type Verified, verify } from './manage/scrub.ts'
 import { toProblem } from './model/problem.ts'
@@ -42,6 +43,16 @@ export interface App {
 /** Package types this build has, for checking configurations. */
 export const formatNames: readonly string[] = allFormats.map(format => format.name)
 
+/** A secret that all who share the database know; the first who asks makes it. Brings the tables up to date first. */
+export async function keepSecret(
+  { database, clock }: Pick<Services, 'database' | 'clock'>,
+  name: string,
+  create: () => string,
+): Promise<string> {
+  await migrate(database)
+  return createCatalog(database, clock).secret(name, create)
+}
+
 export interface AppOptions {
   readonly formats?: readonly Format[]
   /** Off: every request goes the long way. The answers are the same. */
@@ -59,12 +70,14 @@ export function createApp(
   const journal = createJournal({ ...services, events })
   const hot = createHotPath({ services, catalog, directory, journal })
   const door = createPackageDoor({ repositories, auth, journal, hot })
-  const management = createManagement({ repositories, auth, journal, events })
+  const figures = createFigures(repositories)
+  const management = createManagement({ repositories, auth, journal, events, figures })
 
   const peerDoor = createPeerDoor({
     ...services,
     flights: repositories.flights,
     secret: repositories.peerSecret,
+    figures: figures.own,
   })
 
   let maintenance: Maintenance | null = null

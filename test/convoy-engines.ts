@@ -66,6 +66,8 @@ export async function createConvoyOf(
           clock,
           self,
           secret,
+          worker: null,
+          siblings: () => [],
         }),
     }
     const engine = await createEngine({ clock, upstream: origin, settings: given.settings, services })

@@ -9,14 +9,14 @@ export function createBunServer(): HttpServer {
   return { delivery: createBunDelivery(), listen }
 }
 
-async function listen({ address, answer, onError }: ListenOptions): Promise<Listening> {
+async function listen({ address, isSharedPort = false, answer, onError }: ListenOptions): Promise<Listening> {
   // Not an async function: a promise for every hit costs a tenth of them.
   const serve = (request: Request, server: Bun.Server<undefined>) =>
     answer(request, new BunClient(request, server))
   const server = Bun.serve({
     hostname: address.host ?? everyInterface(),
     port: address.port,
-    reusePort: false,
+    reusePort: isSharedPort,
     // Downloads last as long as they last; stalled ones are the application's to end.
     idleTimeout: 0,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

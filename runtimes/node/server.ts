@@ -18,7 +18,7 @@ export function createNodeServer(): HttpServer {
   return { delivery: createStreamDelivery(), listen }
 }
 
-async function listen({ address, answer, onError }: ListenOptions): Promise<Listening> {
+async function listen({ address, isSharedPort = false, answer, onError }: ListenOptions): Promise<Listening> {
   const running = new Set<ServerResponse>()
   const listener = getRequestListener(
     async (request, env) => {
@@ -55,7 +55,7 @@ async function listen({ address, answer, onError }: ListenOptions): Promise<List
     outgoing.on('close', () => running.delete(outgoing))
     void listener(incoming, outgoing)
   })
-  server.listen(address.port, address.host ?? undefined)
+  server.listen({ port: address.port, host: address.host ?? undefined, reusePort: isSharedPort })
   await once(server, 'listening')
   server.on('error', onError)
 

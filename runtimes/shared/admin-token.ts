@@ -17,9 +17,13 @@ export function keepAdminToken(dataDir: string): AdminToken {
   const path = join(dataDir, 'admin-token')
   const kept = read(path)
   if (kept !== null) return { token: kept, isNew: false, path }
-  const token = randomBytes(32).toString('base64url')
+  const token = makeToken()
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   return { token, isNew: true, path }
+}
+
+export function makeToken(): string {
+  return randomBytes(32).toString('base64url')
 }
 
 function read(path: string): string | null {

@@ -13,6 +13,8 @@ export interface HttpServer {
 
 export interface ListenOptions {
   readonly address: ListenAddress
+  /** Other processes listen there too, and the system shares connections out. */
+  readonly isSharedPort?: boolean
   /** Answers every request whose path is safe to read. */
   answer(request: Request, client: { readonly address: string | null }): Response | Promise<Response>
   /** Hears of what went wrong outside of `answer`. */

@@ -9,7 +9,9 @@ import type { Log } from '../../src/ports/log.ts'
 import type { Part } from '../../src/services.ts'
 import { below } from './data-dir.ts'
 import type { Environment } from './environment.ts'
+import { createProcessBroadcast } from './process-broadcast.ts'
 import { createSqliteDatabase } from './sqlite-database.ts'
+import type { WorkerPlace } from './worker-place.ts'
 
 export interface OpenedDatabase {
   readonly database: Database
@@ -22,7 +24,13 @@ export interface OpenedDatabase {
   readonly part: Part
 }
 
-export function openDatabase(environment: Environment, _parts: { readonly log: Log }): OpenedDatabase {
+export interface DatabaseSenses {
+  readonly log: Log
+  /** One of several processes that share this machine's file; null = this process is the only one. */
+  readonly place: WorkerPlace | null
+}
+
+export function openDatabase(environment: Environment, { place }: DatabaseSenses): OpenedDatabase {
   if (environment.backends.postgres !== null) throw new Problem('not-built', 'Cannot use Postgres: not built')
   const { dataDir } = environment
   const database = createSqliteDatabase({ path: join(dataDir, 'catalog.db') })
@@ -30,7 +38,7 @@ export function openDatabase(environment: Environment, _parts: { readonly log: L
     database,
     isShared: false,
     lease: null,
-    broadcast: null,
+    broadcast: place === null ? null : createProcessBroadcast(),
     part: {
       name: 'catalog',
       product: `SQLite ${below(dataDir, 'catalog.db')}`,

@@ -2,8 +2,10 @@
 
 import { connectTo } from '../../src/drivers/connect-to.ts'
 import { withHotBlobs } from '../../src/drivers/hot-blobs.ts'
+import { createHttpPeers } from '../../src/drivers/http-peers.ts'
 import { createMemoryFlights } from '../../src/drivers/memory-flights.ts'
 import { createMemoryMeter } from '../../src/drivers/memory-meter.ts'
+import { createServiceLink, type ServiceLink } from '../../src/drivers/service-link.ts'
 import { createTaskBackground } from '../../src/drivers/task-background.ts'
 import { createUpstream } from '../../src/drivers/upstream.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -18,6 +20,7 @@ import { openBlobs } from './open-blobs.ts'
 import { openDatabase } from './open-database.ts'
 import { openValues } from './open-values.ts'
 import { createSystemResolver } from './system-resolver.ts'
+import { type WorkerPlace, watchSiblings } from './worker-place.ts'
 
 /** What differs between runtimes, and what was opened before. */
 export interface Senses {
@@ -28,8 +31,11 @@ export interface Senses {
   readonly clock: Clock
   readonly log: Log
   readonly settings: SettingsSource
-  /** Null = writing and managing are refused. */
   readonly adminToken: string | null
+  /** Where the other processes of the same stores reach this one; null or absent = nobody does. */
+  readonly peerAddress?: string | null
+  /** Null or absent for a process that serves alone. */
+  readonly place?: WorkerPlace | null
 }
 
 export interface OpenedServices extends Services {
@@ -38,14 +44,18 @@ export interface OpenedServices extends Services {
 }
 
 /** `environment.dataDir` must exist. */
-export function servicesFromEnvironment(environment: Environment, senses: Senses): OpenedServices {
+export async function servicesFromEnvironment(
+  environment: Environment,
+  senses: Senses,
+): Promise<OpenedServices> {
   const { clock, log } = senses
   const { options } = environment
   const meter = createMemoryMeter()
   const systemResolver = createSystemResolver(clock)
   const { resolver, dialer } = connectTo(environment.connectTo, systemResolver)
   const { transport } = senses
-  const rows = openDatabase(environment, { log })
+  const link = createServiceLink({ transport, resolver: systemResolver, clock })
+  const rows = openDatabase(environment, { log, place: senses.place ?? null })
   const values = openValues(environment, { clock, log, databaseLease: rows.lease })
   const stored = openBlobs(environment, { transport, resolver: systemResolver, clock, log })
   // The other half is the hot path's, which holds answers made of the same bodies.
@@ -63,7 +73,7 @@ export function servicesFromEnvironment(environment: Environment, senses: Senses
     lease: values.lease,
     broadcast: rows.broadcast,
     eventBroadcast: values.broadcast ?? rows.broadcast,
-    peers: null,
+    peers: peersOf(senses, link),
     upstream: createUpstream({
       transport,
       resolver,
@@ -88,4 +98,12 @@ export function servicesFromEnvironment(environment: Environment, senses: Senses
       await rows.database.close()
     },
   }
+}
+
+/** Null where no other process shares the stores. */
+function peersOf({ peerAddress = null, place = null, clock }: Senses, link: ServiceLink): Services['peers'] {
+  if (peerAddress === null) return null
+  const worker = place === null ? null : String(place.index)
+  const siblings = place === null ? () => [] : watchSiblings(place)
+  return secret => createHttpPeers({ link, clock, self: peerAddress, secret, worker, siblings })
 }

@@ -20,11 +20,27 @@ export interface HttpPeersParts {
   readonly self: string
   /** What all processes that share the stores know, and nobody else. */
   readonly secret: () => Promise<string>
+  /** Null for a process that serves its address alone. */
+  readonly worker: string | null
+  readonly siblings: Peers['siblings']
 }
 
-export function createHttpPeers({ link, clock, self, secret }: HttpPeersParts): Peers {
+export function createHttpPeers({ link, clock, self, secret, worker, siblings }: HttpPeersParts): Peers {
   return {
     self,
+    worker,
+    siblings,
+    async figures(address) {
+      const response = await link.send({
+        url: `http://${address}/metrics`,
+        method: 'GET',
+        headers: { authorization: `Bearer ${await secret()}` },
+        answerMs: SILENCE_MS,
+      })
+      const text = await new Response(response.body).text()
+      if (response.status === 200) return text
+      throw new Problem('peer-lost', `Cannot read the figures of ${address}: it answered ${response.status}`)
+    },
     async follow(address, job, start) {
       const leaving = new AbortController()
       try {
@@ -50,13 +66,19 @@ export function createHttpPeers({ link, clock, self, secret }: HttpPeersParts): 
   }
 }
 
+/** What all runtimes' readers have. */
+interface Wire {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>
+  cancel(): Promise<void>
+}
+
 class FollowedFlight implements PeerFlight {
   readonly landing: Promise<Landing>
   readonly done: Promise<ObjectRow | null>
   readonly #address: string
   readonly #clock: Clock
   readonly #leaving: AbortController
-  readonly #wire: ReadableStreamDefaultReader<Uint8Array>
+  readonly #wire: Wire
   readonly #frames = new FrameReader()
   readonly #ready: Frame[] = []
   #settle: { done(row: ObjectRow | null): void; fail(problem: Problem): void }
@@ -132,7 +154,7 @@ class FollowedFlight implements PeerFlight {
     const disarm = armDeadline(this.#clock, SILENCE_MS, () => silent.abort())
     try {
       const { done, value } = await Promise.race([this.#wire.read(), aborted(silent.signal)])
-      if (done) throw new Error('it broke off')
+      if (done || value === undefined) throw new Error('it broke off')
       this.#ready.push(...this.#frames.take(value))
     } catch (error) {
       this.#leaving.abort()

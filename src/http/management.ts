@@ -1,10 +1,8 @@
 // Everything that is not a package: what operators and their tools ask. Answers below http/manage, seen and counted here.
 
-import type { EventHub } from '../manage/events.ts'
 import { Problem } from '../model/problem.ts'
-import type { Repositories } from '../repositories/repositories.ts'
-import type { Auth } from './auth.ts'
 import type { Exchange, Journal } from './journal.ts'
+import type { ManageParts } from './manage/route.ts'
 import { createManageRoutes } from './manage/routes.ts'
 import { problemText } from './problems.ts'
 
@@ -12,15 +10,12 @@ export interface Management {
   handle(request: Request, exchange: Exchange): Promise<Response>
 }
 
-export interface ManagementParts {
-  readonly repositories: Repositories
-  readonly auth: Auth
+export interface ManagementParts extends ManageParts {
   readonly journal: Journal
-  readonly events: EventHub
 }
 
-export function createManagement({ repositories, auth, journal, events }: ManagementParts): Management {
-  const routes = createManageRoutes(repositories, auth, events)
+export function createManagement({ journal, ...parts }: ManagementParts): Management {
+  const routes = createManageRoutes(parts)
   routes.notFound(context => {
     const problem = new Problem(
       'not-found',

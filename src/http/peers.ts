@@ -19,6 +19,7 @@ export interface PeerDoorParts {
   readonly flights: Flights
   readonly secret: () => Promise<string>
   readonly clock: Clock
+  readonly figures: () => Promise<string>
 }
 
 interface Asked {
@@ -26,7 +27,7 @@ interface Asked {
   readonly start: number
 }
 
-export function createPeerDoor({ flights, secret, clock }: PeerDoorParts): PeerDoor {
+export function createPeerDoor({ flights, secret, clock, figures }: PeerDoorParts): PeerDoor {
   async function follow(request: Request): Promise<Response> {
     const { job, start } = (await request.json()) as Asked // whoever knows the secret is a version of ourselves
     const view = await flights.find(job)
@@ -42,8 +43,9 @@ export function createPeerDoor({ flights, secret, clock }: PeerDoorParts): PeerD
         const given = /^bearer (\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? ''
         if (!isSame(given, await secret()))
           throw new Problem('unauthorized', 'This is for the other processes of the same stores')
-        if (request.method === 'POST' && new URL(request.url).pathname === '/flights')
-          return await follow(request)
+        const asked = `${request.method} ${new URL(request.url).pathname}`
+        if (asked === 'POST /flights') return await follow(request)
+        if (asked === 'GET /metrics') return new Response(await figures())
         throw new Problem('not-found', 'There is nothing here')
       } catch (error) {
         return problemText(toProblem(error, 'internal', 'Cannot answer another process'), false, null)

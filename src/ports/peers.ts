@@ -7,12 +7,23 @@ import type { FlightJob, Landing } from './flights.ts'
 export interface Peers {
   /** What the others reach this process by; the note of the leases it holds. */
   readonly self: string
+  /** Which of several processes that serve one address this is; null for one that serves alone. */
+  readonly worker: string | null
+  /** The others that serve the same address. */
+  siblings(): readonly Sibling[]
+  /** The figures of a sibling, in Prometheus text format. Fails when it does not answer in time. */
+  figures(address: string): Promise<string>
   /**
    * Follows the flight of `job` in the process at `address`, its body from byte `start`. Null when nothing flies there;
    * `closed` when what flies there cannot take newcomers any more.
    * Fails with `peer-lost` when the process cannot be reached or does not answer in time.
    */
   follow(address: string, job: FlightJob, start: number): Promise<PeerFlight | 'closed' | null>
+}
+
+export interface Sibling {
+  readonly worker: string
+  readonly address: string
 }
 
 export interface PeerFlight {

@@ -5,6 +5,7 @@ import { withRecent } from '../catalog/recent.ts'
 import type { Format } from '../formats/format.ts'
 import { Problem } from '../model/problem.ts'
 import type { FlightJob, Flights } from '../ports/flights.ts'
+import type { Peers } from '../ports/peers.ts'
 import type { Services } from '../services.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { createConvoy } from './convoy.ts'
@@ -25,6 +26,8 @@ export interface Repositories {
   readonly flights: Flights
   readonly breaker: Breaker
   readonly room: StoreRoom
+  /** Null where no other process shares the stores. */
+  readonly peers: Peers | null
   /** What the processes that share the stores know of each other. Throws while the database is away. */
   readonly peerSecret: () => Promise<string>
   /** Throws `not-found`, and `not-built` for a format this build does not have. */
@@ -64,7 +67,7 @@ export function createRepositories(services: Services, registered: readonly Form
     return repository
   }
 
-  return { services, formats, catalog, directory, flights, breaker, room, peerSecret, open }
+  return { services, formats, catalog, directory, flights, breaker, room, peers, peerSecret, open }
 }
 
 /** Made by the first process, read once by each. */

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuth } from '../../src/http/auth.ts'
 import { createManageRoutes } from '../../src/http/manage/routes.ts'
 import { createEventHub, type EventHub } from '../../src/manage/events.ts'
+import { createFigures } from '../../src/manage/figures.ts'
 import { ADMIN_TOKEN, createWorld, ORIGIN, type World, type WorldOptions } from './world.ts'
 
 let world: World
@@ -13,7 +14,9 @@ let fetch: (request: Request) => Response | Promise<Response>
 async function open(options: WorldOptions = {}): Promise<void> {
   world = await createWorld(options)
   events = createEventHub(world.clock)
-  const app = createManageRoutes(world.repositories, createAuth(world.services.options), events)
+  const { repositories } = world
+  const auth = createAuth(world.services.options)
+  const app = createManageRoutes({ repositories, auth, events, figures: createFigures(repositories) })
   fetch = request => app.fetch(request)
 }
 

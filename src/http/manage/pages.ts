@@ -2,7 +2,6 @@
 // it count.
 
 import type { Context } from 'hono'
-import { createGauges } from '../../manage/gauges.ts'
 import { readHealth } from '../../manage/health.ts'
 import { createReadinessCheck } from '../../manage/readiness.ts'
 import { redactSettings } from '../../model/settings-print.ts'
@@ -10,9 +9,8 @@ import type { Repositories } from '../../repositories/repositories.ts'
 import { printIndexPage } from './index-page.ts'
 import { json, type ManageParts, publicBaseOf, type Route, repositoryUrl, textAnswer } from './route.ts'
 
-export function pageRoutes({ repositories }: ManageParts): Route[] {
+export function pageRoutes({ repositories, figures }: ManageParts): Route[] {
   const readiness = createReadinessCheck(repositories.services)
-  const gauges = createGauges(repositories)
   return [
     { path: '/', GET: context => index(context, repositories) },
     { path: '/health', isOpen: true, GET: context => json(context, readHealth(repositories)) },
@@ -40,9 +38,7 @@ export function pageRoutes({ repositories }: ManageParts): Route[] {
     {
       path: '/metrics',
       async GET(context) {
-        await gauges.refresh()
-        const text = repositories.services.meter.render()
-        return textAnswer(context, 'text/plain; version=0.0.4; charset=utf-8', text, {})
+        return textAnswer(context, 'text/plain; version=0.0.4; charset=utf-8', await figures.all(), {})
       },
     },
   ]

@@ -3,6 +3,7 @@
 
 import type { Context, Hono } from 'hono'
 import type { EventHub } from '../../manage/events.ts'
+import type { Figures } from '../../manage/figures.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Repositories } from '../../repositories/repositories.ts'
 import type { Auth } from '../auth.ts'
@@ -13,6 +14,7 @@ export interface ManageParts {
   readonly repositories: Repositories
   readonly auth: Auth
   readonly events: EventHub
+  readonly figures: Figures
 }
 
 export type Handler = (context: Context) => Response | Promise<Response>

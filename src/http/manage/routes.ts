@@ -2,10 +2,7 @@
 // follows the reading rule, whoever changes anything needs the admin token; refusals are problem+json.
 
 import { Hono } from 'hono'
-import type { EventHub } from '../../manage/events.ts'
 import { Problem, toProblem } from '../../model/problem.ts'
-import type { Repositories } from '../../repositories/repositories.ts'
-import type { Auth } from '../auth.ts'
 import { problemJson } from '../problems.ts'
 import { artifactRoutes } from './artifacts.ts'
 import { overviewRoutes } from './overview.ts'
@@ -13,9 +10,8 @@ import { pageRoutes } from './pages.ts'
 import { repositoryRoutes } from './repositories.ts'
 import { type ManageParts, mount } from './route.ts'
 
-export function createManageRoutes(repositories: Repositories, auth: Auth, events: EventHub): Hono {
-  const parts: ManageParts = { repositories, auth, events }
-  const { log } = repositories.services
+export function createManageRoutes(parts: ManageParts): Hono {
+  const { log } = parts.repositories.services
   const app = new Hono()
   const routes = [pageRoutes, artifactRoutes, repositoryRoutes, overviewRoutes].flatMap(each => each(parts))
   for (const route of routes) mount(app, parts, route)
