@@ -1,5 +1,6 @@
 // What every transport must do, whatever client it is made of.
 
+import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
@@ -222,6 +223,129 @@ export function describeTransport(name: string, open: () => Promise<Transport>):
       expect(await failureOf(transport.send(other))).toBe('tls')
     })
 
+    describe('sends a body', () => {
+      async function setUpReceiver() {
+        const receiver = await openReceiver()
+        cleanup.push(receiver.close)
+        const transport = await open()
+        cleanup.push(transport.close)
+        return { receiver, transport }
+      }
+
+      it.each(['PUT', 'POST'] as const)('of bytes, with %s', async method => {
+        const { receiver, transport } = await setUpReceiver()
+        const body = patternOf(300_000)
+        const answer = await transport.send(hopTo(receiver, { method, body, headers: { 'x-mine': 'yes' } }))
+        expect([answer.status, await text(answer.body)]).toEqual([200, 'taken'])
+        expect(receiver.requests[0]).toMatchObject({ method, headers: { 'x-mine': 'yes' } })
+        expect(receiver.requests[0]?.headers['content-length']).toBe('300000')
+        expect(receiver.requests[0]?.body.equals(body)).toBe(true)
+      })
+
+      it('that is a stream, whole and with its length', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        const body = patternOf(5_000_000)
+        const headers = { 'content-length': '5000000' }
+        const answer = await transport.send(
+          hopTo(receiver, { method: 'PUT', body: streamOf(body, 70_000), headers }),
+        )
+        expect(await text(answer.body)).toBe('taken')
+        const [request] = receiver.requests
+        expect(request?.headers['content-length']).toBe('5000000')
+        expect(request?.headers['transfer-encoding']).toBeUndefined()
+        expect(request?.body.equals(body)).toBe(true)
+      })
+
+      it('no faster than it is taken', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        receiver.isStalled = true
+        let pulled = 0
+        const body = new ReadableStream<Uint8Array>(
+          {
+            pull(controller) {
+              pulled += 65_536
+              controller.enqueue(new Uint8Array(65_536))
+            },
+          },
+          { highWaterMark: 0 },
+        )
+        const abort = new AbortController()
+        const headers = { 'content-length': '1000000000' }
+        const answer = transport.send(hopTo(receiver, { method: 'PUT', body, headers, signal: abort.signal }))
+        answer.catch(() => {})
+        await delay(500)
+        expect(pulled).toBeLessThan(64e6)
+        abort.abort(new Error('enough'))
+        await expect(answer).rejects.toThrow()
+      })
+
+      it('and fails the exchange when its stream fails', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        const body = new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            if (pulls++ === 0) return controller.enqueue(new Uint8Array(1000))
+            await delay(50)
+            controller.error(new Error('torn'))
+          },
+        })
+        let pulls = 0
+        const headers = { 'content-length': '2000' }
+        await expect(transport.send(hopTo(receiver, { method: 'PUT', body, headers }))).rejects.toThrow()
+        await until(() => receiver.cutShort === 1)
+        expect(receiver.requests).toEqual([])
+      })
+
+      it('and lets go of its stream when told to give up', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        let isLetGo = false
+        const body = new ReadableStream<Uint8Array>({
+          start: controller => controller.enqueue(new Uint8Array(1000)),
+          cancel: () => void (isLetGo = true),
+        })
+        const abort = new AbortController()
+        const headers = { 'content-length': '2000' }
+        const answer = transport.send(hopTo(receiver, { method: 'PUT', body, headers, signal: abort.signal }))
+        answer.catch(() => {})
+        await delay(100)
+        abort.abort(new Error('enough'))
+        await expect(answer).rejects.toThrow()
+        await until(() => isLetGo && receiver.cutShort === 1)
+      })
+
+      it('none, where there is none', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        for (const method of ['PUT', 'POST', 'DELETE'] as const) {
+          const answer = await transport.send(hopTo(receiver, { method }))
+          expect(await text(answer.body)).toBe('taken')
+        }
+        expect(receiver.requests.map(({ method, body }) => [method, body.length])).toEqual([
+          ['PUT', 0],
+          ['POST', 0],
+          ['DELETE', 0],
+        ])
+        for (const { headers } of receiver.requests) expect(headers['transfer-encoding']).toBeUndefined()
+        expect(receiver.requests[0]?.headers['content-length']).toBe('0')
+      })
+
+      it('and hears an answer that comes before its end', async () => {
+        const { receiver, transport } = await setUpReceiver()
+        receiver.isRefusing = true
+        const body = new ReadableStream<Uint8Array>(
+          {
+            async pull(controller) {
+              await delay(5)
+              controller.enqueue(new Uint8Array(10_000))
+            },
+          },
+          { highWaterMark: 0 },
+        )
+        const headers = { 'content-length': '100000000' }
+        const answer = await transport.send(hopTo(receiver, { method: 'PUT', body, headers }))
+        expect(answer.status).toBe(503)
+        await answer.body?.cancel()
+      })
+    })
+
     it('goes through a proxy, plainly for http', async () => {
       const { origin, transport } = await setUp(socket => socket.write(reply(200, {}, 'by proxy')))
       const hop = hopTo(origin, { url: 'http://files.example/x?y', proxy: origin.url, address: null })
@@ -259,6 +383,61 @@ function hopTo(origin: Pick<RawOrigin, 'port' | 'url'>, change: Partial<Hop> = {
     headerLimitBytes: 64 * 1024,
     ...change,
   }
+}
+
+interface Received {
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Takes whole requests and says so; counts those that were cut short. */
+async function openReceiver() {
+  const requests: Received[] = []
+  const receiver = { port: 0, url: '', requests, cutShort: 0, isStalled: false, isRefusing: false, close }
+  const server = createHttpServer((request, response) => {
+    if (receiver.isStalled) return
+    if (receiver.isRefusing) {
+      response.writeHead(503, { 'content-length': '0' }).end()
+      return
+    }
+    const chunks: Buffer[] = []
+    request.on('data', chunk => chunks.push(chunk))
+    request.on('error', () => receiver.cutShort++)
+    request.on('end', () => {
+      const { method = '', headers } = request
+      requests.push({ method, headers, body: Buffer.concat(chunks) })
+      response.end('taken')
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  receiver.port = (server.address() as AddressInfo).port // it listens on a port
+  receiver.url = `http://127.0.0.1:${receiver.port}`
+  return receiver
+
+  async function close(): Promise<void> {
+    server.closeAllConnections()
+    await new Promise(resolve => server.close(resolve))
+  }
+}
+
+function patternOf(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8)) & 255)
+}
+
+function streamOf(bytes: Uint8Array, piece: number): ReadableStream<Uint8Array> {
+  let at = 0
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (at % (piece * 10) === 0) await delay(2)
+        if (at < bytes.length) controller.enqueue(bytes.slice(at, at + piece))
+        at += piece
+        if (at >= bytes.length) controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 const flood: RawAnswer = socket => {
