@@ -43,7 +43,8 @@ function createPorts(env) {
     clock: { pass: seconds => void (passedMs += seconds * 1000) },
     lease: {
       async acquire(name, ttlSeconds, note) {
-        const taken = await lease.acquire(name, ttlSeconds, note)
+        // An argument that is left out arrives as null.
+        const taken = await lease.acquire(name, ttlSeconds, note ?? undefined)
         if (taken !== null) held.set(taken.token + name, taken)
         return taken?.token
       },

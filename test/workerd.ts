@@ -36,6 +36,23 @@ export async function startWorkerdPorts(): Promise<WorkerdPorts> {
   return { call, stop: () => worker.dispose() }
 }
 
+/** The Worker, or one that has it, with empty stores and everything that wrangler.toml binds. */
+export function startWorker(
+  entry: string,
+  { remotes, env }: { remotes: object; env?: Readonly<Record<string, string>> },
+): Promise<Miniflare> {
+  return startWorkerd(entry, {
+    bindings: { LOG_LEVEL: 'error', ...env, REMOTES_YAML: JSON.stringify({ remotes }) },
+    r2Buckets: ['BLOBS'],
+    d1Databases: ['DB'],
+    kvNamespaces: ['VALUES'],
+    durableObjects: {
+      FLIGHTS: { className: 'FlightObject', useSQLite: true },
+      LEASES: { className: 'LeaseObject', useSQLite: true },
+    },
+  })
+}
+
 /** Any module of the project as a Worker, with these bindings. */
 export async function startWorkerd(entry: string, bindings: Partial<MiniflareOptions>): Promise<Miniflare> {
   const script = bundle(entry)
@@ -56,6 +73,7 @@ function bundle(entry: string): string {
   return execFileSync(`${root}node_modules/.bin/bun`, args, {
     cwd: root,
     encoding: 'utf8',
+    maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }
