@@ -94,7 +94,7 @@ const doors: Record<string, readonly string[]> = {
   'hono/jsx': ['src/ui'],
   yaml: ['src/drivers/yaml-settings.ts'],
   undici: ['runtimes/shared/undici-transport.ts'],
-  postgres: ['src/drivers/postgres-connection.ts'],
+  postgres: ['runtimes/shared/postgres-connection.ts'],
   ioredis: ['runtimes/shared/redis-connection.ts'],
   '@upstash/redis': ['src/drivers/upstash-connection.ts'],
   aws4fetch: ['src/drivers/s3-requests.ts'],

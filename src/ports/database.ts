@@ -8,13 +8,26 @@ export interface Statement {
   readonly values?: readonly SqlValue[]
 }
 
-/** Throws `database-busy` when others held it longer than it is willing to wait, else `database-broken`. */
+export interface Repeating {
+  /**
+   * Doing it twice is doing it once: it may be done again when its answer was lost. Only reading may be, where nothing
+   * is said.
+   */
+  readonly isRepeatable?: boolean
+}
+
+/**
+ * Throws `database-busy` when it cannot be had at the moment (others held it, or it was away, longer than it is willing to
+ * wait), else `database-broken`.
+ */
 export interface Database {
   /** An SQL expression for the time of the database's own clock, in epoch milliseconds. */
   readonly nowSql: string
-  query(sql: string, values?: readonly SqlValue[]): Promise<Row[]>
+  query(sql: string, values?: readonly SqlValue[], options?: Repeating): Promise<Row[]>
   /** All of them or none. There is no other transaction. */
-  batch(statements: readonly Statement[]): Promise<Row[][]>
+  batch(statements: readonly Statement[], options?: Repeating): Promise<Row[][]>
+  /** True while it is known that it does not answer. Absent where it is always at hand. */
+  isAway?(): boolean
   /** Backing out twice is once. */
   close(): Promise<void>
 }

@@ -1,0 +1,144 @@
+// A real Postgres server for tests, on a free port of this machine, started by `scripts/services/postgres.sh`.
+
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { connectPostgres } from '../../runtimes/shared/postgres-connection.ts'
+import { createPostgresBroadcast } from '../../src/drivers/postgres-broadcast.ts'
+import type { PostgresOptions } from '../../src/drivers/postgres-connection.ts'
+import { createPostgresDatabase } from '../../src/drivers/postgres-database.ts'
+import { createPostgresPool, type PostgresPool } from '../../src/drivers/postgres-pool.ts'
+import { createSystemClock } from '../../src/drivers/system-clock.ts'
+import type { Broadcast } from '../../src/ports/broadcast.ts'
+import type { Database } from '../../src/ports/database.ts'
+import { listLog } from '../list-log.ts'
+import { freePort } from '../servers.ts'
+import { hasCondition } from '../tools.ts'
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/services/postgres.sh', import.meta.url))
+const run = promisify(execFile)
+
+export const POSTGRES_NEEDS = 'needs PostgreSQL: apt-get install postgresql'
+
+export interface PostgresService {
+  readonly port: number
+  /** With a schema of its own each time, unless one is named. */
+  options(more?: Partial<PostgresOptions>): PostgresOptions
+  /** The variables that choose it. */
+  environment(more?: Readonly<Record<string, string>>): Record<string, string>
+  /** Stops it at once, as if its process were killed. What was committed stays. */
+  crash(): Promise<void>
+  restart(): Promise<void>
+  /** None of its processes runs any more, until the returned function is called. */
+  freeze(): () => void
+  /** Runs statements as the administrator; rows by line, columns with `|` between. */
+  psql(sql: string, database?: string): Promise<string>
+  stop(): Promise<void>
+}
+
+/** To be used as `describe.skipIf(!hasPostgres())`. */
+export function hasPostgres(): boolean {
+  const { status } = spawnSync(
+    'sh',
+    ['-c', 'ls "$PG_BIN/postgres" /usr/lib/postgresql/*/bin/postgres | grep -q .'],
+    {
+      stdio: 'ignore',
+    },
+  )
+  return hasCondition('PostgreSQL (apt-get install postgresql)', status === 0)
+}
+
+/** `settings`: lines for postgresql.conf. */
+export async function startPostgres(settings: readonly string[] = []): Promise<PostgresService> {
+  // Not below a TMPDIR that the user `postgres` cannot reach.
+  const directory = mkdtempSync('/tmp/artifactapi-postgres-')
+  const port = await freePort()
+  const env = { ...process.env, POSTGRES_SETTINGS: settings.join('\n') }
+  await run(SCRIPT, ['start', directory, String(port)], { env })
+  running.add(directory)
+  let schemas = 0
+  return {
+    port,
+    options: more => ({
+      host: '127.0.0.1',
+      port,
+      user: 'postgres',
+      database: 'postgres',
+      schema: `schema_${++schemas}`,
+      tls: 'disable',
+      connections: 5,
+      ...more,
+    }),
+    environment: more => ({
+      DBHOST: '127.0.0.1',
+      DBPORT: String(port),
+      DBUSER: 'postgres',
+      DBNAME: 'postgres',
+      ...more,
+    }),
+    async crash() {
+      await run(SCRIPT, ['crash', directory])
+    },
+    async restart() {
+      await run(SCRIPT, ['restart', directory])
+    },
+    freeze() {
+      const pids = processesOf(directory)
+      for (const pid of pids) process.kill(pid, 'SIGSTOP')
+      return () => {
+        for (const pid of pids) process.kill(pid, 'SIGCONT')
+      }
+    },
+    async psql(sql, database = 'postgres') {
+      const args = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-XAtq', '-v', 'ON_ERROR_STOP=1']
+      return (await run('psql', [...args, '-d', database, '-c', sql])).stdout.trim()
+    },
+    async stop() {
+      if (!running.delete(directory)) return
+      await run(SCRIPT, ['stop', directory])
+    },
+  }
+}
+
+/** What one process has of it. */
+export interface OpenedPostgres {
+  readonly pool: PostgresPool
+  readonly database: Database
+  readonly broadcast: Broadcast
+  /** What it logged. */
+  readonly logged: string[]
+  close(): Promise<void>
+}
+
+export function openPostgres(options: PostgresOptions, more: { patienceMs?: number } = {}): OpenedPostgres {
+  const clock = createSystemClock()
+  const logged: string[] = []
+  const log = listLog(logged)
+  const pool = createPostgresPool({ options, connect: connectPostgres, clock, log, ...more })
+  const broadcast = createPostgresBroadcast({ pool, connect: connectPostgres, clock, log })
+  return {
+    pool,
+    database: createPostgresDatabase(pool, clock),
+    broadcast,
+    logged,
+    async close() {
+      await broadcast.close()
+      await pool.close()
+    },
+  }
+}
+
+/** The server and all it started. */
+function processesOf(directory: string): number[] {
+  const [first = ''] = readFileSync(join(directory, 'data/postmaster.pid'), 'utf8').split('\n')
+  const children = readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim().split(' ')
+  return [first, ...children].map(Number)
+}
+
+// A test run that is broken off leaves no server behind.
+const running = new Set<string>()
+process.on('exit', () => {
+  for (const directory of running) execFileSync(SCRIPT, ['stop', directory], { stdio: 'ignore' })
+})
