@@ -5,16 +5,20 @@
 import type { ObjectRow } from '../model/object.ts'
 import { Problem } from '../model/problem.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Database, Row, Statement } from '../ports/database.ts'
+import type { Database, Repeating, Row, Statement } from '../ports/database.ts'
 import { migrations } from './migrations.ts'
 import { ALL_BLOBS, statements } from './statements.ts'
 
 const TOUCH_BATCH = 500
+/** What is safe to be written twice, when nobody knows whether it was. */
+const REPEATABLE: Repeating = { isRepeatable: true }
 
 export interface Catalog {
   find(repository: string, key: string): Promise<ObjectRow | null>
   /** As the database has it now, whatever this process remembers. */
   look(repository: string, key: string): Promise<ObjectRow | null>
+  /** True while the database is known not to answer. */
+  isAway(): boolean
   /** True when this very row object is at hand and holds. False does not mean that it changed: then `find` tells. */
   isCurrent(row: ObjectRow): boolean
   keep(row: ObjectRow): Promise<void>
@@ -78,7 +82,8 @@ export interface Usage {
 
 /** Brings the tables up to date. Safe to run twice, and by two processes at once. */
 export async function migrate(database: Database): Promise<void> {
-  await database.query('create table if not exists migrations (id integer not null primary key)')
+  // As a batch: where processes share a database, batches are done one at a time.
+  await database.batch([{ sql: 'create table if not exists migrations (id integer not null primary key)' }])
   const done = new Set((await database.query('select id from migrations')).map(row => Number(row.id)))
   for (const { id, statements: steps } of migrations) {
     if (done.has(id)) continue
@@ -96,7 +101,7 @@ export async function migrate(database: Database): Promise<void> {
 
 export function createCatalog(database: Database, clock: Clock): Catalog {
   const touched = new Map<ObjectRow, { accessedAt: number; hits: number }>()
-  const ask = ({ sql, values }: Statement) => database.query(sql, values)
+  const ask = ({ sql, values }: Statement, options?: Repeating) => database.query(sql, values, options)
 
   async function look(repository: string, key: string): Promise<ObjectRow | null> {
     const [row] = await ask(statements.findObject(repository, key))
@@ -106,18 +111,19 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
   return {
     find: look,
     look,
+    isAway: () => database.isAway?.() ?? false,
     isCurrent: () => false,
     async keep(row) {
-      await database.batch(statements.keepObject(row))
+      await database.batch(statements.keepObject(row), REPEATABLE)
     },
     async announce(sha256, size) {
-      await database.batch(statements.keepBlob(sha256, size, clock.now(), clock.now()))
+      await database.batch(statements.keepBlob(sha256, size, clock.now(), clock.now()), REPEATABLE)
     },
     async refresh(row) {
-      return (await ask(statements.refreshObject(row))).length > 0
+      return (await ask(statements.refreshObject(row), REPEATABLE)).length > 0
     },
     async forget(row) {
-      await database.batch(statements.forgetObject(row, clock.now()))
+      await database.batch(statements.forgetObject(row, clock.now()), REPEATABLE)
     },
 
     touch(row) {
@@ -134,9 +140,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       for (let i = 0; i < entries.length; i += TOUCH_BATCH) {
         const page = entries.slice(i, i + TOUCH_BATCH)
         await database.batch(
-          page.map(([row, { accessedAt, hits }]) =>
-            statements.touchObject(row.repository, row.key, accessedAt, hits),
-          ),
+          statements.touchObjects(page.map(([{ repository, key }, use]) => ({ repository, key, ...use }))),
         )
       }
     },
@@ -179,7 +183,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
     },
     async claim({ sha256, condemnedAt }) {
       const steps = [statements.absolveBlob(sha256), statements.claimBlob(sha256, condemnedAt)]
-      return ((await database.batch(steps)).at(-1)?.length ?? 0) > 0
+      return ((await database.batch(steps, REPEATABLE)).at(-1)?.length ?? 0) > 0
     },
     async drop({ sha256, condemnedAt }) {
       const results = await database.batch(statements.dropBlob(sha256, condemnedAt))
@@ -192,7 +196,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       return (await ask(statements.blobsAfter(sha256, limit))).map(toKnownBlob)
     },
     async verified(sha256) {
-      await ask(statements.verified(sha256, clock.now()))
+      await ask(statements.verified(sha256, clock.now()), REPEATABLE)
     },
 
     async repositories() {
@@ -200,7 +204,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
       return rows.map(row => ({ name: String(row.name), settings: String(row.settings) }))
     },
     async putRepository(name, settings) {
-      await ask(statements.putRepository(name, settings, clock.now()))
+      await ask(statements.putRepository(name, settings, clock.now()), REPEATABLE)
     },
     async dropRepository(name) {
       return (await ask(statements.dropRepository(name))).length > 0
@@ -208,7 +212,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
     async secret(name, create) {
       const found = await ask(statements.findSecret(name))
       if (found[0] !== undefined) return String(found[0].value)
-      await ask(statements.putSecret(name, create()))
+      await ask(statements.putSecret(name, create()), REPEATABLE)
       const [row] = await ask(statements.findSecret(name))
       if (row === undefined)
         throw new Problem('database-broken', `Cannot keep secret ${name}: it was not written`)

@@ -51,4 +51,17 @@ export const migrations: readonly Migration[] = [
       'create table secrets (name text not null primary key, value text not null)',
     ],
   },
+  {
+    id: 2,
+    statements: [
+      // Rows outlive their leases for a while, so that tokens go on growing. `holder` is one acquisition.
+      `create table leases (
+        name text not null primary key,
+        token bigint not null,
+        note text not null,
+        expires_at bigint not null,
+        holder text not null
+      )`,
+    ],
+  },
 ]

@@ -6,6 +6,15 @@ import type { Statement } from '../ports/database.ts'
 /** `usage` rows: one per repository, and one with this name for all distinct blobs. */
 export const ALL_BLOBS = ''
 
+export interface ObjectUse {
+  readonly repository: string
+  readonly key: string
+  readonly accessedAt: number
+  readonly hits: number
+}
+
+const TOUCH_ROWS = 25
+
 const COLUMNS = `repository, key, path, file_name, path_class, sha256, size, content_type, content_encoding, etag,
   last_modified, stored_at, checked_at, fresh_until, published_at, is_pinned`
 
@@ -121,10 +130,19 @@ export const statements = {
     },
   ],
 
-  touchObject: (repository: string, key: string, accessedAt: number, hits: number): Statement => ({
-    sql: 'update objects set accessed_at = $3, hits = hits + $4 where repository = $1 and key = $2',
-    values: [repository, key, accessedAt, hits],
-  }),
+  /** Many in one statement, within the 100 parameters that D1 allows. The later use wins, whoever writes it down first. */
+  touchObjects: (uses: readonly ObjectUse[]): Statement[] => {
+    const pages = Array.from({ length: Math.ceil(uses.length / TOUCH_ROWS) }, (_, page) =>
+      uses.slice(page * TOUCH_ROWS, (page + 1) * TOUCH_ROWS),
+    )
+    return pages.map(page => ({
+      sql: `update objects set hits = hits + used.column4,
+          accessed_at = case when accessed_at < used.column3 then used.column3 else accessed_at end
+        from (values ${page.map((_, i) => touchedRow(i * 4)).join(', ')}) as used
+        where objects.repository = used.column1 and objects.key = used.column2`,
+      values: page.flatMap(({ repository, key, accessedAt, hits }) => [repository, key, accessedAt, hits]),
+    }))
+  },
 
   /** `after` null: from the first key on, which may be empty (the listing at the root of an origin). */
   listObjects: (repository: string, after: string | null, prefix: string, limit: number): Statement => ({
@@ -235,4 +253,10 @@ export const statements = {
 /** The least text that is greater than all texts beginning with `prefix`. */
 function endOfPrefix(prefix: string): string {
   return `${prefix}\u{10ffff}`
+}
+
+/** A row of values whose types are known without a table. */
+function touchedRow(before: number): string {
+  const types = ['text', 'text', 'bigint', 'bigint']
+  return `(${types.map((type, i) => `cast($${before + i + 1} as ${type})`).join(', ')})`
 }

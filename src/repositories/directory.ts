@@ -2,14 +2,16 @@
 // database. The file wins a name that both have.
 
 import type { Catalog } from '../catalog/catalog.ts'
+import { REPOSITORIES } from '../catalog/news.ts'
 import { Problem } from '../model/problem.ts'
 import type { RepositorySettings } from '../model/repository.ts'
 import { toRepository } from '../model/settings.ts'
+import type { Broadcast } from '../ports/broadcast.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { SettingsSource } from '../ports/settings-source.ts'
 
-/** Other processes may change the database's entries: they are read again when older than this. */
+/** Other processes may change the database's entries, and not be heard: they are read again when older than this. */
 const REFRESH_MS = 10_000
 
 export interface Directory {
@@ -26,10 +28,12 @@ export interface Directory {
 export function createDirectory(parts: {
   settings: SettingsSource
   catalog: Catalog
+  /** By which other processes tell what they changed; null where there are none. */
+  broadcast: Broadcast | null
   clock: Clock
   log: Log
 }): Directory {
-  const { settings, catalog, clock, log } = parts
+  const { settings, catalog, broadcast, clock, log } = parts
   let ofApi = new Map<string, RepositorySettings>()
   let ofApiText = ''
   let merged = new Map<string, RepositorySettings>()
@@ -74,8 +78,15 @@ export function createDirectory(parts: {
     await join()
   }
 
+  function hear(): void {
+    // Nothing was read yet that could be out of date.
+    if (readAt === Number.NEGATIVE_INFINITY) return
+    refresh().catch(error => log.warn('Cannot read the repositories that another process changed', { error }))
+  }
+
   merge()
   settings.subscribe(merge)
+  broadcast?.subscribe(REPOSITORIES, hear, hear)
 
   return {
     find: name => merged.get(name) ?? null,

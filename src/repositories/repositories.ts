@@ -1,6 +1,7 @@
 // The engines, joined: everything that answers for a repository, opened by its name.
 
 import { type Catalog, createCatalog } from '../catalog/catalog.ts'
+import { withNews } from '../catalog/news.ts'
 import { withRecent } from '../catalog/recent.ts'
 import type { Format } from '../formats/format.ts'
 import { Problem } from '../model/problem.ts'
@@ -36,7 +37,9 @@ export interface Repositories {
 
 export function createRepositories(services: Services, registered: readonly Format[]): Repositories {
   const formats = new Map(registered.map(format => [format.name, format]))
-  const catalog = withRecent(createCatalog(services.database, services.clock), services.recentRows)
+  const { broadcast, clock, recentRows: limitRows } = services
+  const books = withNews(createCatalog(services.database, clock), broadcast)
+  const catalog = withRecent(books, { limitRows, broadcast, clock })
   const directory = createDirectory({ ...services, catalog })
   const breaker = createBreaker(services)
   const room = createStoreRoom(services)
