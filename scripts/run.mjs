@@ -32,6 +32,7 @@ function notUnderBun() {
     'test/architecture.test.ts',
     'test/runtimes/**',
     'test/clients/**',
+    'test/deploy/**',
     'test/faults/**',
     'test/drivers/{d1,durable,r2,undici,workers}-*.test.ts',
   ]
