@@ -34,7 +34,7 @@ export default {
 function createPorts(env) {
   const lease = createDurableLease(env.LEASES)
   return {
-    database: createD1Database(env.DB),
+    database: withPages(createD1Database(env.DB)),
     keyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: caches.default, clock, log }),
     // KV alone, as in another location, where the cache of this one is not.
     farKeyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: emptyCache, clock, log }),
@@ -51,6 +51,18 @@ function createPorts(env) {
       holder: lease.holder,
       renew: (name, token, ttlSeconds) => held.get(token + name).renew(ttlSeconds),
       release: (name, token) => held.get(token + name).release(),
+    },
+  }
+}
+
+/** A callback cannot cross: what it would be called with, all at once. */
+function withPages(database) {
+  return {
+    ...database,
+    async pages(statements) {
+      const pages = []
+      await database.snapshot(statements, async (rows, index) => void pages.push([rows, index]))
+      return pages
     },
   }
 }

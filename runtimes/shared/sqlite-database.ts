@@ -7,8 +7,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { countParameters, SQLITE_NOW, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'
-import type { Database, Row, SqlValue, Statement } from '../../src/ports/database.ts'
+import type { Database, Row, SqlValue, Statement, TakeRows } from '../../src/ports/database.ts'
 import { endsConnection, refusalOf, toSqliteProblem } from './sqlite-problems.ts'
+import { readSqliteSnapshot, toBound } from './sqlite-snapshot.ts'
 
 export interface SqliteDatabaseOptions {
   /** The file; its directory is made. `:memory:` for one that ends with the process. */
@@ -59,6 +60,13 @@ export function createSqliteDatabase({ path, busyLimitMs = 5000 }: SqliteDatabas
     return attempt(first.sql, current => runAll(current, statements))
   }
 
+  async function snapshot(statements: readonly Statement[], take: TakeRows): Promise<void> {
+    // What ends with the process has this one connection only, and is small.
+    if (path !== ':memory:') return readSqliteSnapshot(path, statements, take)
+    for (const [index, rows] of (await batch(statements)).entries())
+      if (rows.length > 0) await take(rows, index)
+  }
+
   /** Does `work`, which does all or nothing, until no other process is in its way. */
   async function attempt<Result>(sql: string, work: (current: Connection) => Result): Promise<Result> {
     const start = performance.now()
@@ -97,7 +105,7 @@ export function createSqliteDatabase({ path, busyLimitMs = 5000 }: SqliteDatabas
     drop()
   }
 
-  return { nowSql: SQLITE_NOW, query, batch, close }
+  return { nowSql: SQLITE_NOW, query, batch, snapshot, close }
 }
 
 function openFile(path: string): DatabaseSync {
@@ -163,7 +171,7 @@ function run(connection: Connection, sql: string, values: readonly SqlValue[]): 
     )
   }
   // Rows hold texts, numbers and nulls, as the schema of the catalog has no other types.
-  return statement.all(...values.map(bindable)) as Row[]
+  return statement.all(...values.map(toBound)) as Row[]
 }
 
 function prepare({ handle, statements }: Connection, sql: string): Prepared {
@@ -175,9 +183,4 @@ function prepare({ handle, statements }: Connection, sql: string): Prepared {
   if (changesSchema || statements.size >= STATEMENT_LIMIT) statements.clear()
   statements.set(sql, prepared)
   return prepared
-}
-
-/** A number would be bound as a real, which divides and prints differently from the integer it is elsewhere. */
-function bindable(value: SqlValue): SqlValue | bigint {
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
 }

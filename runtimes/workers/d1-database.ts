@@ -4,7 +4,9 @@
 
 import { SQLITE_NOW, shortSql, toSqliteSql } from '../../src/drivers/sqlite-dialect.ts'
 import { Problem } from '../../src/model/problem.ts'
-import type { Database, Row, SqlValue, Statement } from '../../src/ports/database.ts'
+import type { Database, Row, SqlValue, Statement, TakeRows } from '../../src/ports/database.ts'
+
+const PAGE = 1000
 
 export function createD1Database(d1: D1Database): Database {
   async function query(sql: string, values: readonly SqlValue[] = []): Promise<Row[]> {
@@ -27,6 +29,14 @@ export function createD1Database(d1: D1Database): Database {
     }
   }
 
+  /** Nothing else is done in one moment, so all pages are read at once. */
+  async function snapshot(statements: readonly Statement[], take: TakeRows): Promise<void> {
+    const results = await batch(statements)
+    for (const [index, rows] of results.entries()) {
+      for (let at = 0; at < rows.length; at += PAGE) await take(rows.slice(at, at + PAGE), index)
+    }
+  }
+
   function prepare({ sql, values = [] }: Statement): D1PreparedStatement {
     return d1.prepare(toSqliteSql(sql)).bind(...values)
   }
@@ -35,6 +45,7 @@ export function createD1Database(d1: D1Database): Database {
     nowSql: SQLITE_NOW,
     query,
     batch,
+    snapshot,
     // A binding holds nothing that could be closed.
     close: async () => {},
   }

@@ -7,6 +7,7 @@ import type { Database, Row, SqlValue } from '../ports/database.ts'
 import { isReading, POSTGRES_NOW } from './postgres-dialect.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import { toPostgresProblem } from './postgres-problems.ts'
+import { readPostgresSnapshot } from './postgres-snapshot.ts'
 import { mayRetry, runStatement, workMsOf } from './postgres-statements.ts'
 import { createPostgresWriter } from './postgres-writer.ts'
 
@@ -46,6 +47,7 @@ export function createPostgresDatabase(pool: PostgresPool, clock: Clock): Databa
     nowSql: POSTGRES_NOW,
     query,
     batch: writer.batch,
+    snapshot: (statements, take) => readPostgresSnapshot(pool, statements, take),
     isAway: () => pool.outage() !== null,
     close: () => pool.close(),
   }

@@ -16,6 +16,9 @@ export interface Repeating {
   readonly isRepeatable?: boolean
 }
 
+/** Rows of the statement at `index`: one page or more, and none for a statement without rows. */
+export type TakeRows = (rows: Row[], index: number) => Promise<void>
+
 /**
  * Throws `database-busy` when it cannot be had at the moment (others held it, or it was away, longer than it is willing to
  * wait), else `database-broken`.
@@ -26,6 +29,11 @@ export interface Database {
   query(sql: string, values?: readonly SqlValue[], options?: Repeating): Promise<Row[]>
   /** All of them or none. There is no other transaction. */
   batch(statements: readonly Statement[], options?: Repeating): Promise<Row[][]>
+  /**
+   * Reads all statements as of one moment, and hands out their rows in their order, a page at a time: the next one is read
+   * when `take` is done. Others go on writing meanwhile. Fails with what `take` fails with.
+   */
+  snapshot(statements: readonly Statement[], take: TakeRows): Promise<void>
   /** True while it is known that it does not answer. Absent where it is always at hand. */
   isAway?(): boolean
   /** Backing out twice is once. */

@@ -12,6 +12,8 @@ export interface DatabaseSubject {
 export interface DatabaseLimits {
   /** A statement of several kilobytes of rows has more parameters than the product allows. */
   readonly parametersPerStatement?: number
+  /** It has no way to read a snapshot in pages. */
+  readonly isSnapshotWhole?: boolean
 }
 
 export function describeDatabase(
@@ -311,6 +313,76 @@ export function describeDatabase(
         [9000],
       )
       expect(await countObjects()).toBe(1000)
+    })
+
+    describe('a snapshot', () => {
+      const ALL: Statement = { sql: 'select path from objects order by path' }
+
+      async function pathsOf(statements: readonly Statement[]): Promise<unknown[][]> {
+        const found: unknown[][] = statements.map(() => [])
+        await database.snapshot(statements, async (rows, index) => {
+          found[index]?.push(...rows.map(row => row.path))
+        })
+        return found
+      }
+
+      it('reads several statements, with their values, in their order', async () => {
+        await database.batch([insert('npm', 'a'), insert('npm', 'b'), insert('pypi', 'c')])
+        const one: Statement = { sql: 'select path from objects where repository = $1', values: ['pypi'] }
+        const none: Statement = { sql: 'select path from objects where used_at = $1', values: [7] }
+        expect(await pathsOf([one, none, ALL])).toEqual([['c'], [], ['a', 'b', 'c']])
+        expect(await pathsOf([])).toEqual([])
+      })
+
+      it('is of one moment, whatever others write meanwhile', async () => {
+        await database.batch([insert('r', 'a'), insert('r', 'b')])
+        const seen: unknown[] = []
+        await database.snapshot([ALL, ALL], async rows => {
+          seen.push(rows.map(row => row.path))
+          await database.batch([
+            insert('r', `later-${seen.length}`),
+            { sql: "delete from objects where path = 'a'" },
+          ])
+        })
+        expect(seen).toEqual([
+          ['a', 'b'],
+          ['a', 'b'],
+        ])
+        expect(await pathsOf([ALL])).toEqual([['b', 'later-1', 'later-2']])
+      })
+
+      it('hands out many rows in pages, each once', async () => {
+        await database.batch([
+          insert('r', '0'),
+          ...Array.from({ length: 12 }, (_, i) => ({
+            sql: `insert into objects (repository, path) select repository, path || $1 from objects`,
+            values: [`-${i}`],
+          })),
+        ])
+        const pages: number[] = []
+        const paths = new Set<unknown>()
+        await database.snapshot([ALL], async rows => {
+          pages.push(rows.length)
+          for (const { path } of rows) paths.add(path)
+        })
+        expect(paths.size).toBe(4096)
+        expect(pages.reduce((sum, length) => sum + length)).toBe(4096)
+        expect(Math.max(...pages)).toBeLessThanOrEqual(limits.isSnapshotWhole ? 4096 : 1000)
+      })
+
+      it('ends with what its taker fails with, and leaves the database usable', async () => {
+        await database.batch([insert('r', 'a')])
+        const failure = new Error('no more room')
+        const taken = database.snapshot([ALL], () => Promise.reject(failure))
+        await expect(taken).rejects.toBe(failure)
+        expect(await pathsOf([ALL])).toEqual([['a']])
+      })
+
+      it('refuses what the database refuses', async () => {
+        const refused = database.snapshot([{ sql: 'select path from nowhere' }], async () => {})
+        await expect(refused).rejects.toMatchObject({ code: 'database-broken' })
+        expect(await pathsOf([ALL])).toEqual([[]])
+      })
     })
   })
 }

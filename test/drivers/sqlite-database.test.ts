@@ -17,10 +17,14 @@ describeDatabase('SQLite file', async () => {
   return { database, close }
 })
 
-describeDatabase('SQLite in memory', async () => {
-  const database = createSqliteDatabase({ path: ':memory:' })
-  return { database, close: () => database.close() }
-})
+describeDatabase(
+  'SQLite in memory',
+  async () => {
+    const database = createSqliteDatabase({ path: ':memory:' })
+    return { database, close: () => database.close() }
+  },
+  { isSnapshotWhole: true },
+)
 
 describe('SQLite file', () => {
   it('makes its folder, and a file that only its owner reads', async () => {
