@@ -1,11 +1,13 @@
 // Rows for the tests of the catalog.
 
+import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
 import { createSqliteDatabase } from '../../runtimes/shared/sqlite-database.ts'
 import { type Catalog, createCatalog, migrate } from '../../src/catalog/catalog.ts'
 import type { ObjectRow } from '../../src/model/object.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { sha256Of } from '../pattern-body.ts'
+import { hasPostgres, openPostgres, type PostgresService, startPostgres } from '../services/postgres.ts'
 
 export interface Books {
   readonly catalog: Catalog
@@ -13,9 +15,28 @@ export interface Books {
   readonly clock: FakeClock
 }
 
-export async function openBooks(): Promise<Books> {
+export type OpenBooks = () => Promise<Books>
+
+/** The same tests on every database that the catalog is kept in. */
+export function describeOnEach(tests: (openBooks: OpenBooks) => void): void {
+  describe('on SQLite', () => tests(openBooks))
+  describe.skipIf(!hasPostgres())('on Postgres', () => {
+    let server: PostgresService
+    beforeAll(async () => {
+      server = await startPostgres()
+    })
+    afterAll(() => server?.stop())
+    tests(() => openBooksIn(openPostgres(server.options({ connections: 2 })).database))
+  })
+}
+
+export function openBooks(): Promise<Books> {
+  return openBooksIn(createSqliteDatabase({ path: ':memory:' }))
+}
+
+async function openBooksIn(database: Database): Promise<Books> {
+  onTestFinished(() => database.close())
   const clock = new FakeClock()
-  const database = createSqliteDatabase({ path: ':memory:' })
   await migrate(database)
   return { catalog: createCatalog(database, clock), database, clock }
 }

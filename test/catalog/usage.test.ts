@@ -1,44 +1,128 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCatalog, migrate } from '../../src/catalog/catalog.ts'
 import type { ObjectRow } from '../../src/model/object.ts'
-import { type Books, openBooks, rowOf } from './sample-rows.ts'
+import { FakeClock } from '../fake-clock.ts'
+import {
+  hasPostgres,
+  type OpenedPostgres,
+  openPostgres,
+  type PostgresService,
+  startPostgres,
+} from '../services/postgres.ts'
+import { type Books, describeOnEach, rowOf } from './sample-rows.ts'
 
-describe('the books on sizes', () => {
-  it.each([1, 2, 3, 4, 5, 6])('are exact after anything that may happen (seed %i)', async seed => {
-    const books = await openBooks()
-    const model = createModel()
-    const random = randomOf(seed)
-    const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
-    for (let step = 0; step < 400; step++) {
-      await books.clock.advance(1)
-      const now = books.clock.now()
-      const row = rowOf(one(['a', 'b', 'c']), one(['x', 'y', 'z']), one(CONTENTS), { storedAt: now })
-      const known = one([...model.objects.values(), row])
-      const [condemned] = await books.catalog.condemned(now, 1)
-      const action = one(['keep', 'keep', 'keep', 'forget', 'forget', 'announce', 'claim', 'drop', 'refresh'])
-      if (action === 'keep') await books.catalog.keep(model.keep(row))
-      // Also rows that are no longer, or never were, what the catalog has.
-      if (action === 'forget') await books.catalog.forget(model.forget(one([known, row]), now))
-      if (action === 'announce') await books.catalog.announce(row.sha256, model.announce(row, now))
-      if (action === 'refresh') await books.catalog.refresh({ ...known, checkedAt: now })
-      if (action === 'claim' && condemned) {
-        expect(await books.catalog.claim(condemned)).toBe(true)
-        model.claimed.add(condemned.sha256)
+describeOnEach(openBooks => {
+  describe('the books on sizes', () => {
+    it.each([1, 2, 3, 4, 5, 6])('are exact after anything that may happen (seed %i)', async seed => {
+      const books = await openBooks()
+      const model = createModel()
+      const random = randomOf(seed)
+      const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
+      for (let step = 0; step < 400; step++) {
+        await books.clock.advance(1)
+        const now = books.clock.now()
+        const row = rowOf(one(['a', 'b', 'c']), one(['x', 'y', 'z']), one(CONTENTS), { storedAt: now })
+        const known = one([...model.objects.values(), row])
+        const [condemned] = await books.catalog.condemned(now, 1)
+        const action = one([
+          'keep',
+          'keep',
+          'keep',
+          'forget',
+          'forget',
+          'announce',
+          'claim',
+          'drop',
+          'refresh',
+        ])
+        if (action === 'keep') await books.catalog.keep(model.keep(row))
+        // Also rows that are no longer, or never were, what the catalog has.
+        if (action === 'forget') await books.catalog.forget(model.forget(one([known, row]), now))
+        if (action === 'announce') await books.catalog.announce(row.sha256, model.announce(row, now))
+        if (action === 'refresh') await books.catalog.refresh({ ...known, checkedAt: now })
+        if (action === 'claim' && condemned) {
+          expect(await books.catalog.claim(condemned)).toBe(true)
+          model.claimed.add(condemned.sha256)
+        }
+        if (action === 'drop' && condemned) {
+          expect(await books.catalog.drop(condemned)).toBe(model.drop(condemned.sha256))
+        }
+        expect(await told(books)).toEqual(model.told())
       }
-      if (action === 'drop' && condemned) {
-        expect(await books.catalog.drop(condemned)).toBe(model.drop(condemned.sha256))
-      }
-      expect(await told(books)).toEqual(model.told())
-    }
-    expect(model.dropped).toBeGreaterThan(3)
+      expect(model.dropped).toBeGreaterThan(3)
+    })
+
+    it('count a blob once, however many objects name it', async () => {
+      const { catalog } = await openBooks()
+      for (const repository of ['a', 'b'])
+        for (const key of ['x', 'y']) await catalog.keep(rowOf(repository, key, 'same bytes'))
+      const usage = await catalog.usage()
+      expect([usage.bytes, usage.blobs]).toEqual([10, 1])
+      expect(usage.repositories.get('a')).toEqual({ bytes: 20, objects: 2 })
+    })
   })
+})
 
-  it('count a blob once, however many objects name it', async () => {
-    const { catalog } = await openBooks()
-    for (const repository of ['a', 'b'])
-      for (const key of ['x', 'y']) await catalog.keep(rowOf(repository, key, 'same bytes'))
-    const usage = await catalog.usage()
-    expect([usage.bytes, usage.blobs]).toEqual([10, 1])
-    expect(usage.repositories.get('a')).toEqual({ bytes: 20, objects: 2 })
+describe.skipIf(!hasPostgres())('the books on sizes, written by many at once', () => {
+  let server: PostgresService
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterAll(() => server?.stop())
+
+  it('are exact: eight processes keep, announce, forget, claim and drop the same objects and blobs', async () => {
+    const options = server.options({ connections: 4 })
+    const processes = Array.from({ length: 8 }, () => openPostgres(options))
+    await Promise.all(processes.map(({ database }) => migrate(database)))
+    const clock = new FakeClock()
+    const done = { forget: 0, drop: 0 }
+
+    async function work({ database }: OpenedPostgres, seed: number): Promise<void> {
+      const catalog = createCatalog(database, clock)
+      const random = randomOf(seed)
+      const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
+      for (let step = 0; step < 120; step++) {
+        await clock.advance(1)
+        const row = rowOf(one(['a', 'b']), one(['x', 'y', 'z']), one(CONTENTS), { storedAt: clock.now() })
+        const action = one(['keep', 'keep', 'forget', 'forget', 'announce', 'collect', 'touch', 'refresh'])
+        if (action === 'keep') await catalog.keep(row)
+        if (action === 'announce') await catalog.announce(row.sha256, row.size)
+        if (action === 'refresh') await catalog.refresh({ ...row, checkedAt: step })
+        if (action === 'touch') {
+          catalog.touch(row)
+          await catalog.flushTouches()
+        }
+        if (action === 'forget') {
+          const found = await catalog.look(row.repository, row.key)
+          if (found !== null) done.forget++
+          await catalog.forget(found ?? row)
+        }
+        if (action === 'collect') {
+          const [blob] = await catalog.condemned(clock.now(), 1)
+          if (blob !== undefined && (await catalog.claim(blob)) && (await catalog.drop(blob))) done.drop++
+        }
+      }
+    }
+
+    // Three at once in each process, so that batches are written together too.
+    await Promise.all(processes.flatMap((each, i) => [0, 1, 2].map(n => work(each, i * 3 + n))))
+    const [{ database }] = processes as [OpenedPostgres]
+    const counted = await database.query(
+      `select repository, cast(sum(size) as bigint) as bytes, cast(count(*) as integer) as objects
+        from objects group by repository
+        union all select '', cast(coalesce(sum(size), 0) as bigint), cast(count(*) as integer) from blobs
+        order by repository`,
+    )
+    const written = await database.query(
+      `select repository, bytes, objects from usage where objects > 0 or repository = '' order by repository`,
+    )
+    expect(written).toEqual(counted)
+    const wrong = await database.query(
+      `select sha256 from blobs where (condemned_at is null) <> exists (select 1 from objects where sha256 = blobs.sha256)`,
+    )
+    expect(wrong).toEqual([])
+    expect(Math.min(done.forget, done.drop)).toBeGreaterThan(2)
+    await Promise.all(processes.map(each => each.close()))
   })
 })
 
