@@ -147,11 +147,7 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
 
     async list(repository, { after, prefix = '', limit }) {
       const rows = await ask(statements.listObjects(repository, after ?? null, prefix, limit))
-      return rows.map(row => ({
-        ...toObjectRow(row),
-        accessedAt: Number(row.accessed_at),
-        hits: Number(row.hits),
-      }))
+      return rows.map(toListedObject)
     },
     async leastUsed(repository, limit) {
       const rows = await ask(
@@ -221,11 +217,15 @@ export function createCatalog(database: Database, clock: Clock): Catalog {
   }
 }
 
-function toKnownBlob(row: Row): KnownBlob {
+export function toKnownBlob(row: Row): KnownBlob {
   return { sha256: String(row.sha256), size: Number(row.size) }
 }
 
-function toObjectRow(row: Row): ObjectRow {
+export function toListedObject(row: Row): ListedObject {
+  return { ...toObjectRow(row), accessedAt: Number(row.accessed_at), hits: Number(row.hits) }
+}
+
+export function toObjectRow(row: Row): ObjectRow {
   const text = (name: string) => (row[name] === null || row[name] === undefined ? null : String(row[name]))
   const number = (name: string) => (row[name] === null || row[name] === undefined ? null : Number(row[name]))
   return {

@@ -15,7 +15,8 @@ export interface ObjectUse {
 
 const TOUCH_ROWS = 25
 
-const COLUMNS = `repository, key, path, file_name, path_class, sha256, size, content_type, content_encoding, etag,
+/** Of an object, without its use. */
+export const COLUMNS = `repository, key, path, file_name, path_class, sha256, size, content_type, content_encoding, etag,
   last_modified, stored_at, checked_at, fresh_until, published_at, is_pinned`
 
 export const statements = {
