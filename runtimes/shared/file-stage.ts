@@ -23,7 +23,10 @@ export interface StagePlace {
   putAway(file: StagedFile): Promise<void>
 }
 
-export function createFileStage(file: StagedFile, digests: StagedDigests, place: StagePlace): Stage {
+/** It can always be read back. */
+export type FileStage = Stage & Required<Pick<Stage, 'read' | 'close'>>
+
+export function createFileStage(file: StagedFile, digests: StagedDigests, place: StagePlace): FileStage {
   const { id, path, fd } = file
   const queue = createWriteBehind(fd, file.size, `Cannot write stage ${id}`)
   let isSpent = false

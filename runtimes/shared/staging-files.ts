@@ -23,7 +23,8 @@ export interface TakenStage {
 }
 
 export interface StagingFiles {
-  create(): Promise<StagedFile>
+  /** Under an id of its own, or the one given. */
+  create(id?: string): Promise<StagedFile>
   /** A body that was put away, hashed again; null when there is none, or another one took it. */
   take(id: string, digestsFor: (options: StageOptions) => StagedDigests): Promise<TakenStage | null>
   putAway(file: StagedFile, options: StageOptions): Promise<void>
@@ -60,8 +61,7 @@ export function createStagingFiles(
   }
 
   return {
-    async create() {
-      const id = crypto.randomUUID()
+    async create(id = crypto.randomUUID()) {
       const path = layout.owned(id, owner, 'live')
       return { id, path, fd: await inDirectory(() => openFile(path, 'wx+')), size: 0 }
     },

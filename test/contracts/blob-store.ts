@@ -42,6 +42,7 @@ export function describeBlobStore(
     checkRemoval(check)
     checkReading(check)
     checkSuspending(check)
+    checkScratch(check)
 
     it('skips nothing that is not promised', () => {
       expect(Object.keys(skips).filter(title => !titles.has(title))).toEqual([])
@@ -379,6 +380,116 @@ function checkSuspending(check: Check): void {
     expect(await store.resume(stage.id)).toBeNull()
   })
 }
+
+function checkScratch(check: Check): void {
+  check('makes a blob of what was thought of as scratch', async ({ store, other }) => {
+    const bytes = bytesOf(9_000_000, 50)
+    const stage = await store.stage({ isScratch: true, also: ['md5'] })
+    await stage.write(bytes.slice(0, 5_000_000))
+    await stage.write(bytes.slice(5_000_000))
+    expect(stage.offset).toBe(bytes.length)
+    expect(await listAll(store)).toEqual([])
+    const told: unknown[] = []
+    const committed = await stage.commit(async facts => {
+      told.push(facts.sha256, await other.open(facts.sha256))
+    })
+    await stage.close?.()
+    expect(told).toEqual([hashOf('sha256', bytes), null])
+    expect(committed).toMatchObject({ sha256: hashOf('sha256', bytes), size: bytes.length })
+    expect(committed.digests).toContainEqual({ algorithm: 'md5', hex: hashOf('md5', bytes) })
+    expect(same(await collect((await other.open(committed.sha256))!.stream()), bytes)).toBe(true)
+  })
+
+  check('refuses scratch whose digest is not the expected one', async ({ store }) => {
+    const stage = await store.stage({
+      isScratch: true,
+      expected: [{ algorithm: 'sha256', hex: 'c'.repeat(64) }],
+    })
+    await stage.write(bytesOf(50_000, 51))
+    await expect(stage.commit()).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await stage.close?.()
+    await expectNothing(store)
+  })
+
+  check('leaves nothing of scratch that was thrown away', async ({ store }) => {
+    const stage = await store.stage({ isScratch: true, size: 9_000_000 })
+    await stage.write(bytesOf(9_000_000, 52))
+    await stage.discard()
+    await stage.close?.()
+    await expectNothing(store)
+  })
+
+  check('goes on with scratch that was suspended', async ({ store }) => {
+    const bytes = bytesOf(300_000, 53)
+    const stage = await store.stage({ isScratch: true })
+    await stage.write(bytes.slice(0, 100_000))
+    await stage.suspend()
+    await stage.close?.()
+    const again = await store.resume(stage.id)
+    expect(again).toMatchObject({ id: stage.id, offset: 100_000 })
+    await again!.write(bytes.slice(100_000))
+    expect(await again!.commit()).toMatchObject({ sha256: hashOf('sha256', bytes) })
+    await again!.close?.()
+    expect(await store.resume(stage.id)).toBeNull()
+  })
+}
+
+/** For stores that can link. */
+export function describeBlobLinks(name: string, open: () => Promise<OpenedBlobStore>): void {
+  describe(`BlobStore links: ${name}`, () => {
+    let opened: OpenedBlobStore
+    beforeEach(async () => {
+      opened = await open()
+    })
+    afterEach(() => opened.close())
+
+    it('gives anyone the bytes, under the headers asked for', async () => {
+      const bytes = bytesOf(300_000, 60)
+      const { sha256 } = await commit(opened.store, bytes)
+      const contentDisposition = `attachment; filename="a + b.tgz"; filename*=UTF-8''a%20%2B%20%C3%BC.tgz`
+      const url = await opened.store.link!(sha256, 60, {
+        contentType: 'application/gzip',
+        contentDisposition,
+      })
+      const answer = await fetch(url)
+      expect(answer.status).toBe(200)
+      expect(answer.headers.get('content-type')).toBe('application/gzip')
+      expect(answer.headers.get('content-disposition')).toBe(contentDisposition)
+      expect(same(new Uint8Array(await answer.arrayBuffer()), bytes)).toBe(true)
+    })
+
+    it('gives parts of them', async () => {
+      const bytes = bytesOf(1000, 61)
+      const { sha256 } = await commit(opened.store, bytes)
+      const url = await opened.store.link!(sha256, 60, plain)
+      const answer = await fetch(url, { headers: { range: 'bytes=10-19' } })
+      expect(answer.status).toBe(206)
+      expect(same(new Uint8Array(await answer.arrayBuffer()), bytes.subarray(10, 20))).toBe(true)
+    })
+
+    it('gives nothing of another blob, nor after a while', async () => {
+      const { sha256 } = await commit(opened.store, bytesOf(1000, 62))
+      const other = await commit(opened.store, bytesOf(1000, 63))
+      const url = await opened.store.link!(sha256, 1, plain)
+      const changed = await fetch(url.replace(sha256, other.sha256))
+      await changed.body?.cancel()
+      expect(changed.status).toBe(403)
+      await new Promise(resolve => setTimeout(resolve, 2500))
+      const late = await fetch(url)
+      await late.body?.cancel()
+      expect(late.status).toBe(403)
+    })
+
+    it('does not look whether there is anything', async () => {
+      const url = await opened.store.link!('d'.repeat(64), 60, plain)
+      const answer = await fetch(url)
+      await answer.body?.cancel()
+      expect(answer.status).toBe(404)
+    })
+  })
+}
+
+const plain = { contentType: 'application/octet-stream', contentDisposition: 'attachment' }
 
 /** Commits `bytes` in pieces. */
 export async function commit(store: BlobStore, bytes: Uint8Array, options?: StageOptions, piece = 65_536) {

@@ -1,8 +1,8 @@
 // On a real Ceph RGW, through the transport of the runtime that runs the tests.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import type { Transport } from '../../src/ports/transport.ts'
-import { describeBlobStore } from '../contracts/blob-store.ts'
+import { describeBlobLinks, describeBlobStore, type OpenedBlobStore } from '../contracts/blob-store.ts'
 import { hasS3, S3_NEEDS, type S3Service, startS3 } from '../services/s3.ts'
 import { openS3Store, openTransport } from './s3-store.ts'
 
@@ -22,17 +22,18 @@ describe.skipIf(!hasS3())(`S3 (${S3_NEEDS})`, () => {
     await s3.stop()
   })
 
-  describeBlobStore(
-    'Bun' in globalThis ? "Ceph by Bun's fetch" : 'Ceph by undici',
-    async () => {
-      const options = s3.options(`contract-${++buckets}`)
-      const store = openS3Store(transport, { options })
-      await store.checkBucket()
-      return { store, other: openS3Store(transport, { options }), close: async () => {} }
-    },
-    {
-      'reads back what was written while writing goes on': cannotRead,
-      'reads on after the commit and after the blob was removed': cannotRead,
-    },
-  )
+  const name = 'Bun' in globalThis ? "Ceph by Bun's fetch" : 'Ceph by undici'
+
+  async function open(): Promise<OpenedBlobStore> {
+    const options = s3.options(`contract-${++buckets}`)
+    const store = openS3Store(transport, { options })
+    await store.checkBucket()
+    return { store, other: openS3Store(transport, { options }), close: async () => {} }
+  }
+
+  describeBlobStore(name, open, {
+    'reads back what was written while writing goes on': cannotRead,
+    'reads on after the commit and after the blob was removed': cannotRead,
+  })
+  describeBlobLinks(name, open)
 })

@@ -1,0 +1,156 @@
+// Blobs of a far store on their way through this machine to somebody who reads them whole, and into the disk cache in
+// the same pass. Whoever reads never waits for the disk: a disk that falls behind loses the entry. What is read this way
+// is held against its name, for the reader too: wrong bytes never come to their end.
+
+import { createStagedDigests } from '../../src/drivers/staged-digests.ts'
+import { Problem } from '../../src/model/problem.ts'
+import type { StoredBlob } from '../../src/ports/blob-store.ts'
+import type { Hasher } from '../../src/ports/hasher.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { FileStage } from './file-stage.ts'
+import { createLateDigests, type LateDigests } from './late-digests.ts'
+
+export interface CacheFills {
+  /** The blob as it is in the store; read to its end, it is in the cache a moment later. */
+  stream(blob: StoredBlob): ReadableStream<Uint8Array>
+  /** Reads it to its end, and waits until it is in the cache. Fails when it cannot be read, not when it cannot be kept. */
+  load(blob: StoredBlob): Promise<void>
+}
+
+export interface CacheFillsParts {
+  readonly hasher: Hasher
+  readonly log: Log
+  /** A file that becomes an entry; null when there is no room. */
+  openFile(size: number, digests: LateDigests): Promise<FileStage | null>
+}
+
+/** So much may wait for the disk. */
+const BEHIND_LIMIT_BYTES = 8 * 1024 * 1024
+const AT_ONCE = 32
+
+interface Fill {
+  take(chunk: Uint8Array): void
+  /** All of it came, and is right. */
+  keep(sha256: string, size: number): void
+  drop(): void
+}
+
+export function createCacheFills({ hasher, log, openFile }: CacheFillsParts): CacheFills {
+  /** Each resolves when nothing more is done about it. */
+  const running = new Map<string, Promise<void>>()
+
+  async function begin({ sha256, size }: StoredBlob): Promise<Fill | null> {
+    if (running.has(sha256) || running.size >= AT_ONCE) return null
+    const { promise, resolve } = Promise.withResolvers<void>()
+    running.set(sha256, promise)
+    const end = () => {
+      running.delete(sha256)
+      resolve()
+    }
+    const digests = createLateDigests(createStagedDigests(hasher, {}), false)
+    const file = await openFile(size, digests).catch(error => {
+      log.warn('Cannot fill the disk cache', { sha256, error })
+      return null
+    })
+    if (file !== null) return createFill(file, digests, log, end)
+    end()
+    return null
+  }
+
+  function stream(blob: StoredBlob): ReadableStream<Uint8Array> {
+    const { sha256, size } = blob
+    const reader = blob.stream().getReader()
+    const hash = hasher('sha256')
+    let filling: Promise<Fill | null> | null = null
+    let position = 0
+
+    async function readNext(): Promise<Uint8Array | null> {
+      filling ??= begin(blob)
+      const fill = await filling
+      const { done, value } = await reader.read()
+      if (done) return null
+      hash.update(value)
+      position += value.byteLength
+      fill?.take(value)
+      if (position < size) return value
+      if (hash.hex() !== sha256) throw damage(sha256)
+      fill?.keep(sha256, size)
+      return value
+    }
+
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          try {
+            const chunk = await readNext()
+            if (chunk === null) controller.close()
+            else controller.enqueue(chunk)
+          } catch (error) {
+            reader.cancel(error).catch(() => {})
+            ;(await filling)?.drop()
+            throw error
+          }
+        },
+        async cancel(reason) {
+          await reader.cancel(reason)
+          ;(await filling)?.drop()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+  }
+
+  return {
+    stream,
+    async load(blob) {
+      const reader = stream(blob).getReader()
+      while (!(await reader.read()).done);
+      await running.get(blob.sha256)
+    },
+  }
+}
+
+/** True when the store has the blob, and its bytes are wrong. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof Problem && error.detail.isDamaged === true
+}
+
+function createFill(file: FileStage, digests: LateDigests, log: Log, onEnd: () => void): Fill {
+  let behindBytes = 0
+  let isOver = false
+
+  function end(work: Promise<unknown>): void {
+    isOver = true
+    work
+      .catch(error => log.warn('Cannot keep blob in the disk cache', { error }))
+      .then(() => file.close())
+      .catch(() => {})
+      .finally(onEnd)
+  }
+
+  function drop(): void {
+    if (!isOver) end(file.discard())
+  }
+
+  return {
+    take(chunk) {
+      if (isOver) return
+      behindBytes += chunk.byteLength
+      if (behindBytes > BEHIND_LIMIT_BYTES) return drop()
+      // A copy: whoever reads may do with its chunk what it likes.
+      file.write(chunk.slice()).then(() => {
+        behindBytes -= chunk.byteLength
+      }, drop)
+    },
+    keep(sha256, size) {
+      if (isOver) return
+      digests.tell({ sha256, size, digests: [{ algorithm: 'sha256', hex: sha256 }] })
+      end(file.commit())
+    },
+    drop,
+  }
+}
+
+function damage(sha256: string): Problem {
+  return new Problem('store-broken', `Cannot read blob ${sha256}: its bytes are others`, { isDamaged: true })
+}
