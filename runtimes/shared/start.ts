@@ -1,6 +1,7 @@
 // The services of a server, joined: each group of variables chooses where blobs, rows and values are kept.
 
 import { connectTo } from '../../src/drivers/connect-to.ts'
+import { createFollowedClock } from '../../src/drivers/followed-clock.ts'
 import { withHotBlobs } from '../../src/drivers/hot-blobs.ts'
 import { createHttpPeers } from '../../src/drivers/http-peers.ts'
 import { createMemoryFlights } from '../../src/drivers/memory-flights.ts'
@@ -17,7 +18,7 @@ import type { Services } from '../../src/services.ts'
 import type { Environment } from './environment.ts'
 import { nodeHasher } from './node-hasher.ts'
 import { openBlobs } from './open-blobs.ts'
-import { openDatabase } from './open-database.ts'
+import { type OpenedDatabase, openDatabase } from './open-database.ts'
 import { openValues } from './open-values.ts'
 import { createSystemResolver } from './system-resolver.ts'
 import { type WorkerPlace, watchSiblings } from './worker-place.ts'
@@ -48,15 +49,16 @@ export async function servicesFromEnvironment(
   environment: Environment,
   senses: Senses,
 ): Promise<OpenedServices> {
-  const { clock, log } = senses
+  const { log } = senses
   const { options } = environment
   const meter = createMemoryMeter()
+  const rows = openDatabase(environment, { log, place: senses.place ?? null })
+  const { clock, unfollow } = await clockFor(rows, senses)
   const systemResolver = createSystemResolver(clock)
   const { resolver, dialer } = connectTo(environment.connectTo, systemResolver)
   const { transport } = senses
   const link = createServiceLink({ transport, resolver: systemResolver, clock })
-  const rows = openDatabase(environment, { log, place: senses.place ?? null })
-  const values = openValues(environment, { clock, log, databaseLease: rows.lease })
+  const values = openValues(environment, { clock, log, meter, databaseLease: rows.lease })
   const stored = openBlobs(environment, { transport, resolver: systemResolver, clock, log })
   // The other half is the hot path's, which holds answers made of the same bodies.
   const blobs = withHotBlobs(stored.blobs, { hasher: nodeHasher, limitBytes: options.hotCacheBytes / 2 })
@@ -73,7 +75,7 @@ export async function servicesFromEnvironment(
     lease: values.lease,
     broadcast: rows.broadcast,
     eventBroadcast: values.broadcast ?? rows.broadcast,
-    peers: peersOf(senses, link),
+    peers: peersOf({ ...senses, clock }, link),
     upstream: createUpstream({
       transport,
       resolver,
@@ -93,11 +95,22 @@ export async function servicesFromEnvironment(
     flights: createMemoryFlights,
     parts: [stored.part, rows.part, ...values.parts],
     async close() {
+      unfollow()
       await values.close()
       await rows.broadcast?.close()
       await rows.database.close()
     },
   }
+}
+
+/** Processes on several machines have one time, the database's. */
+async function clockFor({ isShared, database }: OpenedDatabase, { clock, log }: Senses) {
+  if (!isShared) return { clock, unfollow() {} }
+  const followed = createFollowedClock(clock, database, log)
+  const over = new AbortController()
+  await followed.adjust()
+  void followed.follow(over.signal)
+  return { clock: followed, unfollow: () => over.abort() }
 }
 
 /** Null where no other process shares the stores. */
