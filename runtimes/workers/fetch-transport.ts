@@ -4,6 +4,7 @@
 import { toHopProblem } from '../../src/drivers/hop-failure.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { Hop, RawResponse, Transport } from '../../src/ports/transport.ts'
+import { widen } from './wide-reads.ts'
 
 export function createFetchTransport(): Transport {
   return { send, close: async () => {} }
@@ -21,7 +22,7 @@ async function send(hop: Hop): Promise<RawResponse> {
       encodeResponseBody: 'manual',
       signal: hop.signal,
     })
-    return { status: response.status, headers: response.headers, body: response.body }
+    return { status: response.status, headers: response.headers, body: response.body && widen(response.body) }
   } catch (error) {
     throw toHopProblem(hop.url, hop.signal.aborted ? hop.signal.reason : error)
   }

@@ -1,8 +1,8 @@
 // BlobStore in an R2 bucket. R2 shows an object only when it is whole, but cannot rename: a body waits in equal
 // parts under `staging/<id>/` until its sha256 is known, and a commit assembles them under the final key.
-// A stage cannot be read back while it is written (`read` is absent), and nobody can tell whether its owner lives,
-// so `sweep` goes by age alone. R2 has no conditional delete: a commit that falls between the look and the
-// deletion of a `remove` is lost; a collector's grace keeps the two apart.
+// A stage cannot be read back while it is written (`read` is absent). R2 has no conditional delete: a commit that falls
+// between the look and the deletion of a `remove` is lost; a collector's grace keeps the two apart. An assembly that
+// dies in the middle leaves an unfinished upload, which R2 itself drops after a week.
 
 import type { StagedDigests } from '../../src/drivers/staged-digests.ts'
 import { createStagedDigests } from '../../src/drivers/staged-digests.ts'
@@ -13,9 +13,10 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Hasher } from '../../src/ports/hasher.ts'
 import type { R2BucketLike } from './r2-bucket.ts'
 import type { R2Parts } from './r2-parts.ts'
-import { createR2Parts, sweepParts, takeParts } from './r2-parts.ts'
+import { createR2Parts, takeParts } from './r2-parts.ts'
 import { createR2Stage } from './r2-stage.ts'
 import { streamObject } from './r2-stream.ts'
+import { sweepParts } from './r2-sweep.ts'
 
 const PREFIX = 'blobs/sha256/'
 
@@ -59,14 +60,14 @@ export function createR2Blobs(bucket: R2BucketLike, { hasher, clock }: R2BlobsPa
       }),
     async stage(options = {}) {
       return openStage(
-        createR2Parts(bucket, crypto.randomUUID()),
+        createR2Parts({ bucket, clock }, crypto.randomUUID()),
         createStagedDigests(hasher, options),
         options,
       )
     },
     resume: id =>
       told(`Cannot resume stage ${id}`, async () => {
-        const taken = await takeParts(bucket, id, options => createStagedDigests(hasher, options))
+        const taken = await takeParts({ bucket, clock }, id, options => createStagedDigests(hasher, options))
         return taken === null ? null : openStage(taken.parts, taken.digests, taken.options)
       }),
     remove: (sha256, unlessCommittedSince = Number.POSITIVE_INFINITY) =>
@@ -86,7 +87,7 @@ export function createR2Blobs(bucket: R2BucketLike, { hasher, clock }: R2BlobsPa
         }))
         return { blobs, cursor: page.truncated ? (page.cursor ?? null) : null }
       }),
-    sweep: before => told('Cannot sweep staged bytes', () => sweepParts(bucket, before)),
+    sweep: before => told('Cannot sweep staged bytes', () => sweepParts(bucket, before, clock.now())),
   }
 }
 

@@ -8,7 +8,7 @@ export interface R2BucketLike {
   put(key: string, value: Uint8Array<ArrayBuffer> | string, options?: R2PutLike): Promise<R2ObjectLike | null>
   createMultipartUpload(key: string): Promise<R2UploadLike>
   delete(keys: string[]): Promise<void>
-  list(options: { prefix: string; cursor?: string }): Promise<R2PageLike>
+  list(options: { prefix: string; cursor?: string; startAfter?: string }): Promise<R2PageLike>
 }
 
 export interface R2PutLike {

@@ -1,19 +1,29 @@
 // A staged body as objects `staging/<id>/00001` …, all of one size but the last, which stays in memory as long as it
-// can: a body of one part is never staged at all. `staging/<id>/suspended` marks one that waits to be resumed.
+// can: a body of one part is never staged at all. `staging/<id>/suspended` marks one that waits to be resumed; all others
+// are being written, and show it: something of them is written at least every few minutes.
 
 import type { StagedDigests } from '../../src/drivers/staged-digests.ts'
 import { parseStageOptions, printStageOptions } from '../../src/drivers/staged-digests.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { StageOptions } from '../../src/ports/blob-store.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { R2BucketLike, R2PartLike, R2UploadLike } from './r2-bucket.ts'
 import { listObjects } from './r2-bucket.ts'
 
-const PREFIX = 'staging/'
+export const STAGING = 'staging/'
+export const SUSPENDED = 'suspended'
 const PART_BYTES = 8 * 1024 * 1024
 /** In memory together while assembling. */
 const PARTS_AT_ONCE = 4
 const KEYS_AT_ONCE = 1000
+/** A writer that lives shows it this often. */
+const SIGN_MS = 5 * 60_000
 const TAKEN = 'taken'
+
+export interface R2PartsHome {
+  readonly bucket: R2BucketLike
+  readonly clock: Clock
+}
 
 export interface R2Parts {
   readonly id: string
@@ -33,20 +43,28 @@ export interface TakenParts {
 
 /** With `count` whole parts staged already, and the first bytes of the next. */
 export function createR2Parts(
-  bucket: R2BucketLike,
+  { bucket, clock }: R2PartsHome,
   id: string,
   count = 0,
   tail: Uint8Array = new Uint8Array(),
 ): R2Parts {
+  let signedAt = clock.now()
   let partCount = count
   let chunks = [tail]
   let tailBytes = tail.byteLength
 
   async function stageTail(): Promise<void> {
     await bucket.put(partKey(id, partCount + 1), joinChunks(chunks, tailBytes))
+    signedAt = clock.now()
     partCount += 1
     chunks = []
     tailBytes = 0
+  }
+
+  async function showLife(): Promise<void> {
+    if (partCount === 0 || clock.now() - signedAt < SIGN_MS) return
+    signedAt = clock.now()
+    await bucket.put(`${STAGING}${id}/alive`, '')
   }
 
   async function copyPart(upload: R2UploadLike, number: number): Promise<R2PartLike> {
@@ -64,6 +82,7 @@ export function createR2Parts(
     while (numbers.length > 0) {
       const some = numbers.splice(0, PARTS_AT_ONCE)
       copied.push(...(await Promise.all(some.map(number => copyPart(upload, number)))))
+      await showLife()
     }
     await upload.complete(copied)
   }
@@ -81,6 +100,7 @@ export function createR2Parts(
         at += piece.byteLength
         if (tailBytes === PART_BYTES) await stageTail()
       }
+      await showLife()
     },
     async assemble(key, sha256) {
       if (partCount === 0) {
@@ -101,7 +121,7 @@ export function createR2Parts(
     },
     async remove() {
       const keys: string[] = []
-      for await (const { key } of listObjects(bucket, `${PREFIX}${id}/`)) keys.push(key)
+      for await (const { key } of listObjects(bucket, `${STAGING}${id}/`)) keys.push(key)
       await deleteAll(bucket, keys)
     },
   }
@@ -109,21 +129,23 @@ export function createR2Parts(
 
 /** A suspended body, hashed again; null when there is none, or another one took it. */
 export async function takeParts(
-  bucket: R2BucketLike,
+  home: R2PartsHome,
   id: string,
   digestsFor: (options: StageOptions) => StagedDigests,
 ): Promise<TakenParts | null> {
+  const { bucket } = home
   const mark = isStageId(id) ? await bucket.get(suspendedKey(id)) : null
   const text = (await mark?.text()) ?? TAKEN
   if (mark === null || text === TAKEN) return null
   const isMine = await bucket.put(suspendedKey(id), TAKEN, { onlyIf: { etagMatches: mark.etag } })
   if (isMine === null) return null
+  await bucket.delete([suspendedKey(id)])
 
   const options = parseStageOptions(text)
   const digests = digestsFor(options)
   let count = 0
   let tail: Uint8Array = new Uint8Array()
-  for await (const { key } of listObjects(bucket, `${PREFIX}${id}/0`)) {
+  for await (const { key } of listObjects(bucket, `${STAGING}${id}/0`)) {
     const part = await bucket.get(key)
     if (part === null)
       throw new Problem('store-broken', `Cannot resume stage ${id}: a part is no longer there`)
@@ -132,47 +154,21 @@ export async function takeParts(
     if (bytes.byteLength === PART_BYTES) count += 1
     else tail = bytes
   }
-  return { parts: createR2Parts(bucket, id, count, tail), digests, options }
+  return { parts: createR2Parts(home, id, count, tail), digests, options }
 }
 
-/** Drops bodies of which nothing was written since `before`; says how many. */
-export async function sweepParts(bucket: R2BucketLike, before: number): Promise<number> {
-  const old: string[] = []
-  let count = 0
-  let group = { id: '', keys: [''].slice(1), writtenAt: 0 }
-
-  function endGroup(): void {
-    if (group.keys.length === 0 || group.writtenAt >= before) return
-    old.push(...group.keys)
-    count += 1
-  }
-
-  for await (const { key, uploaded } of listObjects(bucket, PREFIX)) {
-    const id = key.slice(PREFIX.length).split('/')[0] ?? ''
-    if (id !== group.id) {
-      endGroup()
-      group = { id, keys: [], writtenAt: 0 }
-    }
-    group.keys.push(key)
-    group.writtenAt = Math.max(group.writtenAt, uploaded.getTime())
-  }
-  endGroup()
-  await deleteAll(bucket, old)
-  return count
-}
-
-async function deleteAll(bucket: R2BucketLike, keys: string[]): Promise<void> {
+export async function deleteAll(bucket: R2BucketLike, keys: readonly string[]): Promise<void> {
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
     await bucket.delete(keys.slice(at, at + KEYS_AT_ONCE))
 }
 
 /** The last part may be staged short, and is written again when it has grown. */
 function partKey(id: string, number: number): string {
-  return `${PREFIX}${id}/${String(number).padStart(5, '0')}`
+  return `${STAGING}${id}/${String(number).padStart(5, '0')}`
 }
 
 function suspendedKey(id: string): string {
-  return `${PREFIX}${id}/suspended`
+  return `${STAGING}${id}/${SUSPENDED}`
 }
 
 function isStageId(text: string): boolean {

@@ -3,6 +3,7 @@
 import { Problem, toProblem } from '../../src/model/problem.ts'
 import type { ByteRange } from '../../src/model/range.ts'
 import type { R2BucketLike } from './r2-bucket.ts'
+import { type PieceReader, readWide } from './wide-reads.ts'
 
 export function streamObject(
   bucket: R2BucketLike,
@@ -10,13 +11,13 @@ export function streamObject(
   { start, end }: ByteRange,
   action: string,
 ): ReadableStream<Uint8Array> {
-  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null
+  let reader: PieceReader | null = null
   let position = start
 
-  async function openReader(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  async function openReader(): Promise<PieceReader> {
     const object = await bucket.get(key, { range: { offset: start, length: end + 1 - start } })
     if (object === null) throw new Problem('store-broken', `${action}: it is no longer there`)
-    return object.body.getReader()
+    return readWide(object.body, 'whole')
   }
 
   return new ReadableStream<Uint8Array>(
@@ -26,7 +27,8 @@ export function streamObject(
         try {
           reader ??= await openReader()
           const { value, done } = await reader.read()
-          if (done) throw new Problem('store-broken', `${action}: it ends at ${position}, before byte ${end}`)
+          if (done || value === undefined)
+            throw new Problem('store-broken', `${action}: it ends at ${position}, before byte ${end}`)
           position += value.byteLength
           controller.enqueue(value)
           if (position > end) controller.close()
