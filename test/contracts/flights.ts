@@ -1,6 +1,7 @@
 // What Flights do, wherever they fly: one flight for all who want the same thing, each with a body of its own from any
 // byte, and one end for all. What flies is the engine itself, and its origins are real servers.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FlightJob, Flights, FlightView } from '../../src/ports/flights.ts'
 import { type Origin, pattern, sha256Of, startOrigin } from '../origin.ts'
@@ -165,6 +166,8 @@ export function describeFlights(name: string, open: OpenFlights): void {
       const hold = files().hold('/absent.bin', null)
       const joining = Array.from({ length: 3 }, () => join('absent.bin'))
       await hold.reached
+      // Until all have joined: what lands with nothing takes no newcomers.
+      await sleep(300)
       hold.release()
       for (const view of await Promise.all(joining)) {
         expect(await view.landing).toMatchObject({ kind: 'negative', status: 404 })
@@ -241,6 +244,6 @@ function textOf(chunks: readonly Uint8Array[]): string {
 
 /** A flight is over a moment after its last byte. */
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200 && !(await isTrue()); i++) await new Promise(resolve => setTimeout(resolve, 25))
+  for (let i = 0; i < 200 && !(await isTrue()); i++) await sleep(25)
   expect(await isTrue()).toBe(true)
 }
