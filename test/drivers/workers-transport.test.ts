@@ -1,24 +1,32 @@
 // Inside workerd, where no address can be pinned and no socket be watched: what remains of the contract there.
 
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Miniflare } from 'miniflare'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openRawOrigin, type RawAnswer, type RawOrigin, reply } from '../raw-origin.ts'
 import { startWorkerd } from '../workerd.ts'
 
 describe.skipIf('Bun' in globalThis)('Workers fetch (miniflare needs Node)', () => {
   let worker: Miniflare
   let origin: RawOrigin | null = null
+  const takers: Server[] = []
   beforeAll(async () => {
     worker = await startWorkerd('test/upstream-worker.mjs', {})
   })
   afterAll(() => worker.dispose())
-  afterEach(() => origin?.close())
+  afterEach(async () => {
+    await origin?.close()
+    for (const taker of takers.splice(0)) {
+      taker.closeAllConnections()
+      taker.close()
+    }
+  })
 
   async function ask(answer: RawAnswer, wanted: (url: string) => object) {
     origin = await openRawOrigin(answer)
-    const body = JSON.stringify(wanted(origin.url))
-    return JSON.parse(await (await worker.dispatchFetch('http://worker/', { method: 'POST', body })).text())
+    return send(wanted(origin.url))
   }
 
   it('hands over an encoded body byte for byte', async () => {
@@ -50,6 +58,86 @@ describe.skipIf('Bun' in globalThis)('Workers fetch (miniflare needs Node)', () 
     )
     expect(answer.problem.code).toBe('settings-invalid')
   })
+
+  describe('sends a body', () => {
+    const headers = { 'content-length': '1000000' }
+
+    it.each([
+      ['PUT', 'bytes'],
+      ['POST', 'bytes'],
+      ['PUT', 'a stream'],
+      ['POST', 'a stream'],
+    ])('with %s, as %s', async (method, kind) => {
+      const { url, taken } = await openTaker()
+      const isStream = kind === 'a stream'
+      const hop = { ...hopTo(url), method, headers: isStream ? headers : {} }
+      const answer = await send({ hop, sends: { bytes: 1_000_000, isStream } })
+      expect([answer.status, Buffer.from(answer.body).toString()]).toEqual([200, 'taken'])
+      const [request] = taken
+      expect(request?.headers).toMatchObject(headers)
+      expect(request?.headers['transfer-encoding']).toBeUndefined()
+      expect([request?.method, request?.body.length]).toEqual([method, 1_000_000])
+      expect(request?.body.every((byte, at) => byte === at % 251)).toBe(true)
+    })
+
+    it('and fails the exchange when its stream fails', async () => {
+      const { url, taken, cutShort } = await openTaker()
+      const hop = { ...hopTo(url), method: 'PUT', headers }
+      const { problem } = await send({ hop, sends: { bytes: 1_000_000, isStream: true, failAt: 200_000 } })
+      expect(problem.message).toMatch(/^Cannot fetch /)
+      await vi.waitFor(() => expect(cutShort()).toBe(1))
+      expect(taken).toEqual([])
+    })
+
+    it('no faster than it is taken, and lets go of it when told to give up', async () => {
+      const { url, cutShort } = await openTaker({ isStalled: true })
+      const hop = { ...hopTo(url), method: 'PUT', headers: { 'content-length': '1000000000' } }
+      const sends = { bytes: 1_000_000_000, isStream: true, leaveAfterMs: 500 }
+      const { problem, seen } = await send({ hop, sends })
+      expect(problem.message).toMatch(/^Cannot fetch /)
+      expect(seen.pulled).toBeLessThan(64_000_000)
+      expect(seen.isLetGo).toBe(true)
+      await vi.waitFor(() => expect(cutShort()).toBe(1))
+    })
+
+    it('none, where there is none', async () => {
+      const { url, taken } = await openTaker()
+      for (const method of ['PUT', 'POST', 'DELETE']) await send({ hop: { ...hopTo(url), method } })
+      expect(taken.map(({ method, body }) => [method, body.length])).toEqual([
+        ['PUT', 0],
+        ['POST', 0],
+        ['DELETE', 0],
+      ])
+    })
+  })
+
+  async function send(wanted: object) {
+    const body = JSON.stringify(wanted)
+    return JSON.parse(await (await worker.dispatchFetch('http://worker/', { method: 'POST', body })).text())
+  }
+
+  /** Takes whole requests and says so; counts those that were cut short. */
+  async function openTaker({ isStalled = false } = {}) {
+    const taken: { method: string; headers: IncomingHttpHeaders; body: Buffer }[] = []
+    let cut = 0
+    const server = createServer(async (request, response) => {
+      request.socket.once('close', () => (request.complete ? null : cut++))
+      if (isStalled) return
+      const chunks: Buffer[] = []
+      try {
+        for await (const chunk of request) chunks.push(chunk)
+      } catch {
+        return // cut short
+      }
+      const { method = '', headers } = request
+      taken.push({ method, headers, body: Buffer.concat(chunks) })
+      response.end('taken')
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    takers.push(server)
+    const { port } = server.address() as AddressInfo // it listens on a port
+    return { url: `http://127.0.0.1:${port}`, taken, cutShort: () => cut }
+  }
 
   it('carries the way out: redirects by hand, credentials at home', async () => {
     const answer = await ask(
