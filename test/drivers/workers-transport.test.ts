@@ -97,7 +97,7 @@ describe.skipIf('Bun' in globalThis)('Workers fetch (miniflare needs Node)', () 
       expect(problem.message).toMatch(/^Cannot fetch /)
       expect(seen.pulled).toBeLessThan(64_000_000)
       expect(seen.isLetGo).toBe(true)
-      await vi.waitFor(() => expect(cutShort()).toBe(1))
+      await vi.waitFor(() => expect(cutShort()).toBe(1), 5_000)
     })
 
     it('none, where there is none', async () => {
@@ -122,7 +122,9 @@ describe.skipIf('Bun' in globalThis)('Workers fetch (miniflare needs Node)', () 
     let cut = 0
     const server = createServer(async (request, response) => {
       request.socket.once('close', () => (request.complete ? null : cut++))
-      if (isStalled) return
+      request.on('error', () => {})
+      // A socket that nobody reads hears of no end.
+      if (isStalled) return void setTimeout(() => request.resume(), 800)
       const chunks: Buffer[] = []
       try {
         for await (const chunk of request) chunks.push(chunk)
