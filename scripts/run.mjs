@@ -24,6 +24,7 @@ const commands = {
   check: () => [node(), at('scripts/check.mjs')],
   build: () => [node(), at('scripts/build.mjs')],
   bench: () => [node(), at('scripts/bench/bench.mjs')],
+  cluster: () => [node(), '--disable-warning=ExperimentalWarning', at('scripts/cluster.mjs')],
 }
 
 /** What starts processes or miniflare runs once, on Node; what it starts is any runtime. */

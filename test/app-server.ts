@@ -10,6 +10,8 @@ export interface StartOptions {
   /** The configuration file. JSON is YAML. */
   readonly yaml: string
   readonly env?: Readonly<Record<string, string>>
+  /** A group of its own, by which a firewall knows it; the user stays. */
+  readonly gid?: number
   /** Used again and left behind when given; else a fresh one that `stop` removes. */
   readonly dataDir?: string
 }

@@ -30,6 +30,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Further variables of one replica. */
   readonly envOf?: (index: number) => Readonly<Record<string, string>>
+  /** The last replica's group, by which a firewall knows it. */
+  readonly gidOfLast?: number
   /** Stores that are there already; else they are started, and stopped with the cluster. */
   readonly stores?: Stores
 }
@@ -58,6 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const start = (_: unknown, index: number) =>
     startServer(runtime, {
       yaml,
+      gid: index === count - 1 ? options.gidOfLast : undefined,
       env: { ...stores.environment, ADVERTISE_ADDR: '127.0.0.1:0', ...env, ...envOf(index) },
     })
   // All at once: they make the tables together.

@@ -61,7 +61,8 @@ export async function startProcess(
 
   async function launch(): Promise<ChildProcess> {
     const [program, ...args] = command
-    const started = spawn(program, args, { cwd: PROJECT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { gid } = options
+    const started = spawn(program, args, { cwd: PROJECT, env, gid, stdio: ['ignore', 'pipe', 'pipe'] })
     const keep = (chunk: unknown) => {
       output += String(chunk)
     }

@@ -1,12 +1,16 @@
-// The blobs, where the environment wants them: S3 when any of its variables is set, else files below DATA_DIR.
+// The blobs, where the environment wants them: S3 when any of its variables is set, with a part of the local disk in
+// front of it, else files below DATA_DIR.
 
-import { Problem } from '../../src/model/problem.ts'
+import { createS3Blobs } from '../../src/drivers/s3-blobs.ts'
+import type { S3Options } from '../../src/drivers/s3-requests.ts'
+import { createServiceLink } from '../../src/drivers/service-link.ts'
 import type { BlobStore } from '../../src/ports/blob-store.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Resolver, Transport } from '../../src/ports/transport.ts'
 import type { Part } from '../../src/services.ts'
 import { below } from './data-dir.ts'
+import { withDiskCache } from './disk-cached-blobs.ts'
 import type { Environment } from './environment.ts'
 import { createFileBlobs } from './file-blobs.ts'
 import { nodeHasher } from './node-hasher.ts'
@@ -16,7 +20,7 @@ export interface OpenedBlobs {
   readonly blobs: BlobStore
   /** The store itself: what a scrub reads. */
   readonly store: BlobStore
-  readonly part: Part
+  readonly parts: readonly Part[]
 }
 
 export interface BlobSenses {
@@ -26,20 +30,47 @@ export interface BlobSenses {
   readonly log: Log
 }
 
-export function openBlobs(environment: Environment, { clock, log }: BlobSenses): OpenedBlobs {
-  if (environment.backends.s3 !== null) throw new Problem('not-built', 'Cannot use S3: not built')
-  const { dataDir } = environment
+/** Throws when S3 is there and cannot be used: nothing that is wrong with its variables mends itself. */
+export async function openBlobs(environment: Environment, senses: BlobSenses): Promise<OpenedBlobs> {
+  const { s3, blobCache } = environment.backends
+  return s3 === null ? openFiles(environment, senses) : openS3(s3, blobCache, senses)
+}
+
+function openFiles({ dataDir }: Environment, { clock, log }: BlobSenses): OpenedBlobs {
   const store = createFileBlobs({ directory: dataDir, hasher: nodeHasher, clock, log })
-  return {
-    blobs: store,
-    store,
-    part: {
-      name: 'blobs',
-      product: `files in ${below(dataDir, 'blobs')}`,
-      isNeeded: true,
-      check: async () => {
-        await store.freeBytes?.()
-      },
+  const part = {
+    name: 'blobs',
+    product: `files in ${below(dataDir, 'blobs')}`,
+    isNeeded: true,
+    check: async () => {
+      await store.freeBytes?.()
     },
   }
+  return { blobs: store, store, parts: [part] }
+}
+
+async function openS3(
+  options: S3Options,
+  blobCache: Environment['backends']['blobCache'],
+  { transport, resolver, clock, log }: BlobSenses,
+): Promise<OpenedBlobs> {
+  const link = createServiceLink({ transport, resolver, clock, ca: options.ca })
+  const store = createS3Blobs({ options, link, hasher: nodeHasher, clock, log })
+  await store.checkBucket()
+  const part = {
+    name: 'blobs',
+    product: `S3 ${options.endpoint} bucket ${options.bucket}`,
+    isNeeded: true,
+    check: () => store.checkBucket(),
+  }
+  if (blobCache === null) return { blobs: store, store, parts: [part] }
+  const { directory, limitBytes } = blobCache
+  const blobs = withDiskCache(store, { directory, limitBytes, hasher: nodeHasher, clock, log })
+  const cache = {
+    name: 'blob cache',
+    product: `at most ${limitBytes} bytes in ${directory}`,
+    isNeeded: false,
+    check: async () => {},
+  }
+  return { blobs, store, parts: [part, cache] }
 }

@@ -14,7 +14,7 @@ import type { Delivery } from '../../src/ports/delivery.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { SettingsSource } from '../../src/ports/settings-source.ts'
 import type { Transport } from '../../src/ports/transport.ts'
-import type { Services } from '../../src/services.ts'
+import type { Part, Services } from '../../src/services.ts'
 import type { Environment } from './environment.ts'
 import { nodeHasher } from './node-hasher.ts'
 import { openBlobs } from './open-blobs.ts'
@@ -59,7 +59,7 @@ export async function servicesFromEnvironment(
   const { transport } = senses
   const link = createServiceLink({ transport, resolver: systemResolver, clock })
   const values = openValues(environment, { clock, log, meter, databaseLease: rows.lease })
-  const stored = openBlobs(environment, { transport, resolver: systemResolver, clock, log })
+  const stored = await openBlobs(environment, { transport, resolver: systemResolver, clock, log })
   // The other half is the hot path's, which holds answers made of the same bodies.
   const blobs = withHotBlobs(stored.blobs, { hasher: nodeHasher, limitBytes: options.hotCacheBytes / 2 })
   meter.gauge('artifactapi_hot_bytes', () => blobs.usedBytes)
@@ -93,7 +93,7 @@ export async function servicesFromEnvironment(
     log,
     meter,
     flights: createMemoryFlights,
-    parts: [stored.part, rows.part, ...values.parts],
+    parts: [...stored.parts, rows.part, ...values.parts, ...peerParts(senses.peerAddress ?? null)],
     async close() {
       unfollow()
       await values.close()
@@ -119,4 +119,9 @@ function peersOf({ peerAddress = null, place = null, clock }: Senses, link: Serv
   const worker = place === null ? null : String(place.index)
   const siblings = place === null ? () => [] : watchSiblings(place)
   return secret => createHttpPeers({ link, clock, self: peerAddress, secret, worker, siblings })
+}
+
+function peerParts(address: string | null): Part[] {
+  if (address === null) return []
+  return [{ name: 'peers', product: `reached at ${address}`, isNeeded: false, check: async () => {} }]
 }

@@ -3,6 +3,7 @@
 // absolute figures. Prints a table and writes nothing that stays.
 //
 //   --only=hits,download,miss,first-byte,crowd,memory,start   some parts
+//   --only=replicas         three of them over Postgres, Redis and Ceph RGW
 //   --quick                 shorter, for a first look
 //   --rounds=3 --seconds=5  how often and how long
 //   --nginx-log=line        nginx writes its log line by line, not in batches
@@ -17,14 +18,17 @@ import { bun, node, root } from '../toolchain.mjs'
 import { filesNewerThan } from './freshness.mjs'
 import { coldCrowd, download, firstByte, hits, memory, miss, start } from './measures.mjs'
 import { rssMegabytes, stopAll } from './processes.mjs'
+import { replicas } from './replicas.mjs'
 import { printTable } from './report.mjs'
 import { startArtifactapi, startNginx, startOrigin } from './servers.mjs'
 
-const parts = { hits, download, miss, 'first-byte': firstByte, crowd: coldCrowd, memory, start }
+const usual = { hits, download, miss, 'first-byte': firstByte, crowd: coldCrowd, memory, start }
+/** What needs more than nginx is run when it is named. */
+const parts = { ...usual, replicas }
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: Object.keys(parts).join(',') },
+    only: { type: 'string', default: Object.keys(usual).join(',') },
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     seconds: { type: 'string' },

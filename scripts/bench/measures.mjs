@@ -10,11 +10,11 @@ import { freePort, launch, loadCore, run, serverCore } from './processes.mjs'
 import { median, number, percentile } from './report.mjs'
 import { startArtifactapi } from './servers.mjs'
 
-const million = 1e6
+export const million = 1e6
 let serial = 0
 
 /** A path no one asked for yet: `rate` in MB/s, 0 = unlimited. */
-function freshPath(rate, bytes) {
+export function freshPath(rate, bytes) {
   serial += 1
   return `/${rate}/${bytes}/object-${serial}.bin`
 }
@@ -27,18 +27,7 @@ export async function hits(stage) {
     ['10 KB', 10_000, 1.0],
     ['100 KB', 100_000, 0.8],
   ]) {
-    const path = freshPath(0, bytes)
-    for (const server of stage.servers) await warm(stage, server, path, bytes)
-    const originGets = await stage.origin.gets(path)
-    const results = new Map(stage.servers.map(server => [server, []]))
-    for (let round = 0; round < stage.rounds; round += 1) {
-      for (const server of stage.servers) {
-        await wrk(server, path, 1)
-        results.get(server).push(await wrk(server, path, stage.seconds))
-      }
-    }
-    if ((await stage.origin.gets(path)) !== originGets) throw new Error(`Hits of ${title} went to the origin`)
-    const [ours, theirs] = stage.servers.map(server => summary(results.get(server)))
+    const [ours, theirs] = await measureHits(stage, stage.servers, bytes)
     const ratio = ours.perSecond / theirs.perSecond
     const isReached = ratio >= goal
     rows.push(
@@ -65,6 +54,23 @@ export async function hits(stage) {
     )
   }
   return rows
+}
+
+/** Hits of a fresh object of this size at each of the servers, in turn. */
+export async function measureHits(stage, servers, bytes) {
+  const path = freshPath(0, bytes)
+  for (const server of servers) await warm(stage, server, path, bytes)
+  const originGets = await stage.origin.gets(path)
+  const results = new Map(servers.map(server => [server, []]))
+  for (let round = 0; round < stage.rounds; round += 1) {
+    for (const server of servers) {
+      await wrk(server, path, 1)
+      results.get(server).push(await wrk(server, path, stage.seconds))
+    }
+  }
+  if ((await stage.origin.gets(path)) !== originGets)
+    throw new Error(`Hits of ${bytes} bytes went to the origin`)
+  return servers.map(server => summary(results.get(server)))
 }
 
 function summary(results) {

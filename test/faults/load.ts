@@ -36,17 +36,20 @@ export interface LoadOptions {
 }
 
 const KEPT = 8
+/** Each load has names of its own. */
+let loads = 0
 
 /** Resolves once the objects that count as hits have been asked for everywhere. */
 export async function startLoad(options: LoadOptions): Promise<Load> {
   const { ports, origin, remote, local, clients = 6, bytes = 150_000 } = options
   const asked: Asked[] = []
   const uploaded = new Map<string, Body>()
+  const name = (loads++).toString()
   let count = 0
   let isOver = false
 
   const kept = Array.from({ length: KEPT }, (_, i) => ({
-    path: `/kept-${i}.bin`,
+    path: `/kept-${name}-${i}.bin`,
     body: pattern(bytes, 900 + i),
   }))
   for (const { path, body } of kept) {
@@ -68,13 +71,13 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       asked.push({ what, path, ...found, at: Date.now(), ms: Math.round(performance.now() - startedAt) })
     }
     if (number % 4 === 1) {
-      const body = pattern(bytes + number, number)
-      const path = `/new-${number}.bin`
+      const body = pattern(bytes + number, number + 1_000 * loads)
+      const path = `/new-${name}-${number}.bin`
       origin.set(path, { body, etag: `"n${number}"` })
       note('miss', path, await get(port, `/api/v1/remote/${remote}${path}`, body))
     } else if (number % 4 === 3) {
-      const body = pattern(bytes + number, number)
-      const path = `/up-${number}.bin`
+      const body = pattern(bytes + number, number + 1_000 * loads)
+      const path = `/up-${name}-${number}.bin`
       const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-length': String(body.size) }
       const request = {
         port,
@@ -132,4 +135,11 @@ export function tally(asked: readonly Asked[]): Record<string, number> {
     counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
+}
+
+/** Milliseconds that the slowest request of each kind took. */
+export function slowest(asked: readonly Asked[]): Record<string, number> {
+  const most: Record<string, number> = {}
+  for (const { what, ms } of asked) most[what] = Math.max(most[what] ?? 0, ms)
+  return most
 }

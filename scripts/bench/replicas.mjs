@@ -1,0 +1,101 @@
+// Three replicas over Postgres, Redis and Ceph RGW: what a crowd that comes from everywhere costs the origin, how soon
+// the others have what one of them fetches, and what hits of one replica are worth beside the embedded store.
+
+import { join } from 'node:path'
+import { startStores } from '../../test/cluster.ts'
+import { sha256Of } from './content.mjs'
+import { freshPath, measureHits, million } from './measures.mjs'
+import { loadCore, run } from './processes.mjs'
+import { number } from './report.mjs'
+import { startArtifactapi } from './servers.mjs'
+
+const count = 3
+const clients = 200
+
+export async function replicas(stage) {
+  const stores = await startStores()
+  const started = []
+  try {
+    for (let index = 0; index < count; index += 1) {
+      const folder = join(stage.folder, `replica-${index}`)
+      const extra = { ...stores.environment, ADVERTISE_ADDR: '127.0.0.1:0' }
+      started.push(await startArtifactapi(folder, stage.command, stage.origin.base, extra))
+    }
+    const [embedded] = stage.servers
+    return [...(await crowds(stage, started)), ...(await hitsBeside(stage, started[0], embedded))]
+  } finally {
+    for (const replica of started) await replica.stop()
+    await stores.stop()
+  }
+}
+
+async function crowds(stage, started) {
+  const bytes = 20 * million
+  const alone = freshPath(2, bytes)
+  const single = await crowd(stage, started[0].url(alone), alone, 1, bytes)
+  const path = freshPath(2, bytes)
+  const shares = started.map((_, index) => Math.floor((clients + index) / count))
+  const startedAt = performance.now()
+  const all = await Promise.all(
+    started.map((replica, index) => crowd(stage, replica.url(path), path, shares[index], bytes)),
+  )
+  const seconds = (performance.now() - startedAt) / 1000
+  const good = all.reduce((sum, each) => sum + each.good, 0)
+  const gets = await stage.origin.gets(path)
+  const ratio = seconds / single.wall
+  const first = all.map(each => Math.min(...each.firstByteMs)).sort((a, b) => a - b)
+  const gapMs = first.at(-1) - first[0]
+  const title = `${clients} cold clients of ${count} replicas, 20 MB at 2 MB/s`
+  return [
+    { what: `${title}, origin GETs`, ours: String(gets), goal: '1', isReached: gets === 1 },
+    {
+      what: `${title}, whole and right`,
+      ours: String(good),
+      goal: String(clients),
+      isReached: good === clients,
+    },
+    {
+      what: `${title}, s against one client`,
+      ours: number(seconds, 2),
+      other: number(single.wall, 2),
+      ratio,
+      goal: '≤ 1.3',
+      isReached: ratio <= 1.3,
+    },
+    {
+      what: 'first byte of a follower after the first one anywhere, worst ms',
+      ours: number(gapMs, 1),
+      goal: '≤ 200',
+      isReached: gapMs <= 200,
+    },
+  ]
+}
+
+async function crowd(stage, url, path, clientCount, bytes) {
+  const startedAt = performance.now()
+  const args = [url, clientCount, 0, Math.min(clientCount, 5), sha256Of(path, bytes), bytes]
+  const result = JSON.parse(await run(loadCore, [stage.node, stage.crowd, ...args.map(String)]))
+  return { ...result, wall: (performance.now() - startedAt) / 1000 }
+}
+
+async function hitsBeside(stage, replica, embedded) {
+  const rows = []
+  for (const [title, bytes] of [
+    ['1 KB', 1_000],
+    ['10 KB', 10_000],
+    ['100 KB', 100_000],
+    ['1 MB', million],
+  ]) {
+    const [ours, theirs] = await measureHits(stage, [replica, embedded], bytes)
+    const ratio = ours.perSecond / theirs.perSecond
+    rows.push({
+      what: `hits ${title} of a replica beside embedded, requests/s`,
+      ours: number(ours.perSecond),
+      other: number(theirs.perSecond),
+      ratio,
+      goal: '≥ 0.8',
+      isReached: ratio >= 0.8,
+    })
+  }
+  return rows
+}
