@@ -30,6 +30,8 @@ const PASSING_CODES: readonly string[] = [
 const PAUSES_MS: readonly number[] = [100, 400, 1200, 2000]
 /** Nobody listens: whoever asks shall hear it soon. */
 const REFUSED_ATTEMPTS = 3
+/** Later than this after the beginning nothing is tried again: a network that swallows everything costs each attempt its whole time. */
+const RETRY_WITHIN_MS = 8_000
 
 /** The error that an answer is. */
 export function s3Problem(action: string, { status, code, message }: S3Failure): Problem {
@@ -65,14 +67,16 @@ export function statusOf(error: unknown): number | null {
 
 /** Does `work` again while it fails with what may pass, until `signal` aborts. It must be harmless to do twice. */
 export async function withRetries<T>(clock: Clock, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  const beganAt = clock.now()
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
       const pauseMs = PAUSES_MS[attempt - 1]
       const isRefused = error instanceof Problem && error.detail.failure === 'refused'
-      if (pauseMs === undefined || !isPassing(error) || (isRefused && attempt >= REFUSED_ATTEMPTS))
-        throw error
+      const isLate = clock.now() - beganAt > RETRY_WITHIN_MS
+      if (pauseMs === undefined || isLate || !isPassing(error)) throw error
+      if (isRefused && attempt >= REFUSED_ATTEMPTS) throw error
       await clock.sleep(pauseMs * (0.5 + Math.random()), signal)
       if (signal?.aborted) throw error
     }

@@ -54,7 +54,7 @@ export interface S3RequestsParts {
   readonly clock: Clock
 }
 
-export const ANSWER_MS = 30_000
+export const ANSWER_MS = 10_000
 const ANSWER_LIMIT_BYTES = 64 * 1024
 const SIGNED_SECONDS = 3600
 const SIGNED_LIMIT = 10_000

@@ -35,7 +35,7 @@ describe.skipIf(!hasCluster() || !hasFirewall())('a replica that is cut off', ()
   }, 60_000)
 
   const get = (index: number, path: string) =>
-    rawRequest({ port: ports[index]!, path: `${FILES}${path}`, timeoutMs: 40_000 })
+    rawRequest({ port: ports[index]!, path: `${FILES}${path}`, timeoutMs: 60_000 })
 
   it.each(['postgres', 'redis', 's3'] as const)(
     'from %s serves what it has, and the others do not notice',
@@ -79,9 +79,9 @@ describe.skipIf(!hasCluster() || !hasFirewall())('a replica that is cut off', ()
     const body = pattern(6_000_000, 41)
     origin.set('/peer.bin', { body, etag: '"peer"' })
     const hold = origin.hold('/peer.bin', 2_000_000)
-    const front = await openRequest({ port: ports[0]!, path: `${FILES}/peer.bin`, timeoutMs: 40_000 })
+    const front = await openRequest({ port: ports[0]!, path: `${FILES}/peer.bin`, timeoutMs: 60_000 })
     await front.read(500_000)
-    const behind = await openRequest({ port: ports[2]!, path: `${FILES}/peer.bin`, timeoutMs: 40_000 })
+    const behind = await openRequest({ port: ports[2]!, path: `${FILES}/peer.bin`, timeoutMs: 60_000 })
     await behind.read(500_000)
     const mend = cutOff(GID, await peerPortOf(0))
     try {
