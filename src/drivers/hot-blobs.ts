@@ -100,6 +100,7 @@ export function withHotBlobs(store: BlobStore, options: HotBlobsOptions): HotBlo
     },
     list: cursor => store.list(cursor),
     sweep: before => store.sweep(before),
+    link: store.link?.bind(store),
     freeBytes: store.freeBytes?.bind(store),
   }
 }

@@ -14,6 +14,9 @@ const RESUME_PAUSE_MS = 200
 /** How long a body may stand still while somebody waits for it. */
 const IDLE_MS = 30_000
 
+/** Runtimes declare readers of their own. */
+type BodyReader = ReturnType<typeof readerOf>
+
 export interface S3StreamParts {
   readonly objects: S3Objects
   readonly clock: Clock
@@ -27,13 +30,13 @@ export function streamObject(
   { start, end }: ByteRange,
   action: string,
 ): ReadableStream<Uint8Array> {
-  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null
+  let reader: BodyReader | null = null
   let exchange = new AbortController()
   let position = start
   let resumes = 0
   let isCancelled = false
 
-  async function openReader(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  async function openReader(): Promise<BodyReader> {
     exchange = new AbortController()
     const isWhole = position === 0 && end === size - 1
     const answer = await objects.get(key, isWhole ? null : { start: position, end }, exchange.signal)
@@ -46,7 +49,7 @@ export function streamObject(
         `${action}: ${promised} bytes come from byte ${position} on, instead of ${end + 1 - position}`,
       )
     }
-    return answer.body.getReader()
+    return readerOf(answer.body)
   }
 
   async function readNext(): Promise<Uint8Array> {
@@ -107,4 +110,8 @@ export function streamObject(
     },
     { highWaterMark: 0 },
   )
+}
+
+function readerOf(body: ReadableStream<Uint8Array>) {
+  return body.getReader()
 }
