@@ -8,7 +8,8 @@ import { Problem } from '../../src/model/problem.ts'
 import type { FlightJob, FlightView, Landing } from '../../src/ports/flights.ts'
 import type { Bindings } from './bindings.ts'
 import { type BodyRequest, type LandedFlight, parseBodyUrl, say } from './flight-wire.ts'
-import { openSettings, servicesFromBindings } from './worker-services.ts'
+import { openObjectDatabase } from './worker-database.ts'
+import { clock, openGround, servicesOf } from './worker-services.ts'
 
 /** How long a flight can still be asked for after its end. */
 const AFTERMATH_MS = 60_000
@@ -77,12 +78,11 @@ export class FlightObject extends DurableObject<Bindings> {
   }
 
   async #open(): Promise<App> {
-    const services = servicesFromBindings(this.env, {
-      settings: await openSettings(this.env),
-      waitUntil: work => this.ctx.waitUntil(work),
-      flights: createMemoryFlights,
-    })
-    return createApp(services)
+    const ground = await openGround(this.env)
+    const waitUntil = (work: Promise<unknown>) => this.ctx.waitUntil(work)
+    const { environment, log } = ground
+    const database = openObjectDatabase(this.env, environment, { clock, log, waitUntil })
+    return createApp(servicesOf(ground, { database, waitUntil, flights: createMemoryFlights }))
   }
 }
 

@@ -10,7 +10,10 @@ export interface PieceReader {
 
 /** `min` is of the Streams standard, and missing in the platform's types. */
 interface BytesReader {
-  read(view: Uint8Array<ArrayBuffer>, options: { min: number }): Promise<{ done: boolean; value?: Uint8Array }>
+  read(
+    view: Uint8Array<ArrayBuffer>,
+    options: { min: number },
+  ): Promise<{ done: boolean; value?: Uint8Array }>
   cancel(reason?: unknown): Promise<void>
 }
 

@@ -1,28 +1,37 @@
-// The services of a Worker, from its bindings: R2 for blobs, D1 for rows, Workers KV and the cache for what may be
-// forgotten, Durable Objects for what must be decided in one place.
+// The services of a Worker, from its bindings: R2 for blobs, D1 or Postgres for rows, Workers KV and the cache, or Upstash,
+// for what may be forgotten, Durable Objects for what must be decided in one place.
 
 import { createJsonLog } from '../../src/drivers/json-log.ts'
 import { createMemoryMeter } from '../../src/drivers/memory-meter.ts'
 import { createSystemClock } from '../../src/drivers/system-clock.ts'
 import { createTaskBackground } from '../../src/drivers/task-background.ts'
 import { createUpstream } from '../../src/drivers/upstream.ts'
+import type { Database } from '../../src/ports/database.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { SettingsSource } from '../../src/ports/settings-source.ts'
 import type { Part, Services } from '../../src/services.ts'
-import { readEnvironment } from '../shared/environment.ts'
 import { nodeHasher } from '../shared/node-hasher.ts'
 import { version } from '../shared/version.ts'
-import { type Bindings, variablesOf } from './bindings.ts'
-import { createD1Database } from './d1-database.ts'
+import type { Bindings } from './bindings.ts'
 import { createWorkersDelivery } from './delivery.ts'
 import { createDurableLease } from './durable-lease.ts'
 import { createFetchTransport } from './fetch-transport.ts'
 import { createR2Blobs } from './r2-blobs.ts'
+import { databasePart } from './worker-database.ts'
+import { readWorkerEnvironment, type WorkerEnvironment } from './worker-environment.ts'
 import { openWorkerSettings } from './worker-settings.ts'
-import { createWorkersKeyValue } from './workers-key-value.ts'
+import { openWorkerValues } from './worker-values.ts'
+
+/** What a Worker and its Durable Objects alike begin with. */
+export interface Ground {
+  readonly env: Bindings
+  readonly environment: WorkerEnvironment
+  readonly log: Log
+  readonly settings: SettingsSource
+}
 
 export interface WorkerSenses {
-  readonly settings: SettingsSource
+  readonly database: Database
   /** Keeps the request, or the object, alive for `work`. */
   waitUntil(work: Promise<unknown>): void
   readonly flights: Services['flights']
@@ -30,26 +39,31 @@ export interface WorkerSenses {
 
 // Plain numbers, so that Workers and Durable Objects of one isolate may share them.
 const meter = createMemoryMeter()
-const clock = createSystemClock()
+export const clock = createSystemClock()
 
-export function openSettings(env: Bindings): Promise<SettingsSource> {
-  return openWorkerSettings(env, openLog(env))
+/** Throws `settings-invalid` when the variables or the repositories do not validate. */
+export async function openGround(env: Bindings): Promise<Ground> {
+  const environment = readWorkerEnvironment(env)
+  // Where the platform takes logs from.
+  const write = (text: string) => console.log(text.trimEnd())
+  const log = createJsonLog({ write, level: environment.logLevel, clock, waitMs: 0 })
+  return { env, environment, log, settings: await openWorkerSettings(env, log) }
 }
 
-export function servicesFromBindings(env: Bindings, senses: WorkerSenses): Services {
-  const { options } = environmentOf(env)
-  const log = openLog(env)
-  const database = createD1Database(env.DB)
+export function servicesOf({ env, environment, log, settings }: Ground, senses: WorkerSenses): Services {
+  const { options, originLimits: limits } = environment
+  const { database } = senses
+  const values = openWorkerValues(env, environment, { clock, log })
   return {
     runtime: 'workers',
     version,
     options,
-    settings: senses.settings,
+    settings,
     blobs: createR2Blobs(env.BLOBS, { hasher: nodeHasher, clock }),
     database,
     // Flights keep rows elsewhere, and other isolates drop them.
     recentRows: 0,
-    keyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: caches.default, clock, log }),
+    keyValue: values.keyValue,
     lease: createDurableLease(env.LEASES),
     broadcast: null,
     eventBroadcast: null,
@@ -62,6 +76,7 @@ export function servicesFromBindings(env: Bindings, senses: WorkerSenses): Servi
       log,
       meter,
       version,
+      limits,
     }),
     hasher: nodeHasher,
     delivery: createWorkersDelivery(),
@@ -70,56 +85,23 @@ export function servicesFromBindings(env: Bindings, senses: WorkerSenses): Servi
     log,
     meter,
     flights: senses.flights,
-    parts: partsOf(env),
+    parts: [blobsPart(env), databasePart(environment, database), values.part, ...objectParts(env)],
   }
 }
 
-function openLog(env: Bindings): Log {
-  // Where the platform takes logs from.
-  const write = (text: string) => console.log(text.trimEnd())
-  return createJsonLog({ write, level: environmentOf(env).logLevel, clock, waitMs: 0 })
+function blobsPart({ BLOBS }: Bindings): Part {
+  const check = async () => {
+    await BLOBS.head('blobs')
+  }
+  return { name: 'blobs', product: 'R2 bucket BLOBS', isNeeded: true, check }
 }
 
-function environmentOf(env: Bindings) {
-  return readEnvironment(variablesOf(env), () => {
-    throw new Error('a Worker has no files')
-  })
-}
-
-function partsOf(env: Bindings): Part[] {
+function objectParts({ LEASES }: Bindings): Part[] {
+  const askLease = async () => {
+    await LEASES.get(LEASES.idFromName('ready')).holder()
+  }
   return [
-    {
-      name: 'blobs',
-      product: 'R2 bucket BLOBS',
-      isNeeded: true,
-      check: async () => {
-        await env.BLOBS.head('blobs')
-      },
-    },
-    {
-      name: 'catalog',
-      product: 'D1 database DB',
-      isNeeded: true,
-      check: async () => {
-        await env.DB.prepare('select 1').first()
-      },
-    },
-    {
-      name: 'values',
-      product: 'Workers KV VALUES and the Cache API',
-      isNeeded: false,
-      check: async () => {
-        await env.VALUES.get('remotes.yaml')
-      },
-    },
-    {
-      name: 'leases',
-      product: 'Durable Objects LEASES',
-      isNeeded: true,
-      check: async () => {
-        await env.LEASES.get(env.LEASES.idFromName('ready')).holder()
-      },
-    },
+    { name: 'leases', product: 'Durable Objects LEASES', isNeeded: true, check: askLease },
     { name: 'flights', product: 'Durable Objects FLIGHTS', isNeeded: true, check: async () => {} },
   ]
 }

@@ -54,7 +54,7 @@ export async function openWorkerSettings(env: Bindings, log: Log): Promise<Setti
 
 async function readText(env: Bindings): Promise<{ text: string; origin: string }> {
   if (env.REMOTES_YAML) return { text: env.REMOTES_YAML, origin: 'REMOTES_YAML' }
-  const text = await env.VALUES.get(KEY)
+  const text = (await env.VALUES?.get(KEY)) ?? null
   return text === null
     ? { text: STARTER_SET, origin: 'starter set' }
     : { text, origin: `key ${KEY} of Workers KV` }

@@ -1,12 +1,14 @@
-// Small values on Workers, in two tiers: the Cache API of this location for all, Workers KV as well for those that live
-// 60 s and more, which is the least it takes. Both round times up, so the moment of expiry is kept inside the value.
+// Small values on Workers, in two tiers: the Cache API of this location for all, Workers KV, where there is one, as well
+// for those that live 60 s and more, which is the least it takes. Both round times up, so the moment of expiry is kept
+// inside the value.
 
 import type { Clock } from '../../src/ports/clock.ts'
 import type { KeyValue } from '../../src/ports/key-value.ts'
 import type { Log } from '../../src/ports/log.ts'
 
 export interface WorkersKeyValueOptions {
-  readonly namespace: KVNamespace
+  /** Null: what this location forgets is forgotten. */
+  readonly namespace: KVNamespace | null
   /** `caches.default`. On workers.dev it keeps nothing; then short-lived values are forgotten at once. */
   readonly cache: Cache
   readonly clock: Clock
@@ -26,7 +28,7 @@ export function createWorkersKeyValue({ namespace, cache, clock, log }: WorkersK
   async function get(key: string) {
     const name = await nameOf(key)
     const near = await forgiving(async () => (await cache.match(urlOf(name)))?.text() ?? null)
-    const text = near ?? (await forgiving(() => namespace.get(name)))
+    const text = near ?? (await forgiving(async () => (await namespace?.get(name)) ?? null))
     return text === null ? null : readValue(text, clock.now())
   }
 
@@ -40,12 +42,15 @@ export function createWorkersKeyValue({ namespace, cache, clock, log }: WorkersK
     const near = new Response(text, { headers: { 'cache-control': `max-age=${age}` } })
     await Promise.all([
       forgiving(() => cache.put(urlOf(name), near)),
-      isLongLived ? forgiving(() => namespace.put(name, text, { expirationTtl })) : null,
+      isLongLived ? forgiving(async () => namespace?.put(name, text, { expirationTtl })) : null,
     ])
   }
 
   async function remove(name: string) {
-    await Promise.all([forgiving(() => cache.delete(urlOf(name))), forgiving(() => namespace.delete(name))])
+    await Promise.all([
+      forgiving(() => cache.delete(urlOf(name))),
+      forgiving(async () => namespace?.delete(name)),
+    ])
   }
 
   /** Forgetting is allowed and failing a request for it is not: KV refuses writes when they are too many. */

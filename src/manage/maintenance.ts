@@ -38,7 +38,7 @@ export function startMaintenance(repositories: Repositories): Maintenance {
     repeat(10 * SECOND_MS, 10 * SECOND_MS, () => touching(repositories)),
     // The hot path waits for nothing: what another process changed would never be seen where all requests are hot.
     repeat(10 * SECOND_MS, 10 * SECOND_MS, () => repositories.directory.ready()),
-    repeat(maintenanceMs, maintenanceMs, () => keepingLimits(repositories, signal)),
+    repeat(maintenanceMs, maintenanceMs, () => keepingLimits(repositories, () => signal)),
     repeat(maintenanceMs, maintenanceMs, () => scrubbing(repositories, signal)),
   ]
 
@@ -51,11 +51,17 @@ export function startMaintenance(repositories: Repositories): Maintenance {
   }
 }
 
+/** How far a job may go, asked for when it begins. What it leaves is for its next turn. */
+export type Allowance = (job: 'sweep' | 'evict' | 'collect') => AbortSignal | undefined
+
 /** For cron handlers: every job once, but the scrub, which has no end. */
-export async function runMaintenance(repositories: Repositories, signal?: AbortSignal): Promise<void> {
+export async function runMaintenance(
+  repositories: Repositories,
+  allow: Allowance = () => undefined,
+): Promise<void> {
   await touching(repositories)
-  await sweeping(repositories, signal)
-  await keepingLimits(repositories, signal)
+  await sweeping(repositories, allow('sweep'))
+  await keepingLimits(repositories, allow)
 }
 
 /** Drops staged bytes that nobody is writing. Says how many bodies went. */
@@ -73,9 +79,9 @@ function scrubbing(repositories: Repositories, signal: AbortSignal): Promise<voi
   return alone(repositories, 'scrub', lost => scrub(repositories, lost), signal)
 }
 
-async function keepingLimits(repositories: Repositories, signal?: AbortSignal): Promise<void> {
-  await alone(repositories, 'evict', lost => evict(repositories, lost), signal)
-  await alone(repositories, 'collect', lost => collecting(repositories, lost), signal)
+async function keepingLimits(repositories: Repositories, allow: Allowance): Promise<void> {
+  await alone(repositories, 'evict', lost => evict(repositories, lost), allow('evict'))
+  await alone(repositories, 'collect', lost => collecting(repositories, lost), allow('collect'))
 }
 
 async function collecting(repositories: Repositories, signal: AbortSignal): Promise<void> {
