@@ -14,7 +14,7 @@ import { findPlace, rawTargetOf } from './http/requests.ts'
 import { type Collected, collect } from './manage/collector.ts'
 import { createEventHub } from './manage/events.ts'
 import { createFigures } from './manage/figures.ts'
-import { type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
+import { type Allowance, type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
 import { type Verified, verify } from './manage/scrub.ts'
 import { toProblem } from './model/problem.ts'
 import { createRepositories, type Repositories } from './repositories/repositories.ts'
@@ -31,7 +31,7 @@ export interface App {
   /** For servers: does the work beside requests from now on, until `stop`. */
   maintain(): void
   /** For cron handlers: does it once. */
-  maintainOnce(signal?: AbortSignal): Promise<void>
+  maintainOnce(allow?: Allowance): Promise<void>
   /** Ends the work beside requests and writes down what is left. Twice is once. */
   stop(): Promise<void>
   /** Reads every stored blob back and compares it with its name. Brings the tables up to date first. */
@@ -66,7 +66,7 @@ export function createApp(
   const repositories = createRepositories(services, formats)
   const { catalog, directory } = repositories
   const auth = createAuth(services.options)
-  const events = createEventHub(services.clock)
+  const events = createEventHub(services.clock, services.eventBroadcast)
   const journal = createJournal({ ...services, events })
   const hot = createHotPath({ services, catalog, directory, journal })
   const door = createPackageDoor({ repositories, auth, journal, hot })
@@ -116,7 +116,7 @@ export function createApp(
     maintain() {
       maintenance ??= startMaintenance(repositories)
     },
-    maintainOnce: signal => runMaintenance(repositories, signal),
+    maintainOnce: allow => runMaintenance(repositories, allow),
     async stop() {
       events.close()
       const running = maintenance
