@@ -8,7 +8,8 @@
 #   s3-ceph.sh restart DIR              starts the RGW again
 #   s3-ceph.sh stop DIR                 ends all of it and removes DIR
 #
-# It listens on 127.0.0.1 only. Bucket names in the host name work below `s3.test`. DIR should be short: sockets lie in it.
+# With CEPH_OWNER, the id of a process, it ends with that process. It listens on 127.0.0.1 only. Bucket names in the
+# host name work below `s3.test`. DIR should be short: sockets lie in it.
 set -Eeuo pipefail
 
 usage="Usage: s3-ceph.sh fetch ROOT | start ROOT DIR [PORT] | crash DIR | restart DIR | stop DIR"
@@ -161,7 +162,15 @@ start() {
     --access-key=test --secret-key=testsecret >&3 2>&3
   start_gateway "$dir"
   trap - ERR
+  if [ -n "${CEPH_OWNER:-}" ]; then outlive_nobody "$dir" </dev/null >/dev/null 2>&1 3>&- & fi
   echo "MINIO_ENDPOINT=127.0.0.1:$port MINIO_ACCESS_KEY=test MINIO_SECRET_KEY=testsecret MINIO_BUCKET=artifacts"
+}
+
+# Daemons are nobody's children: whoever starts them for a while may be killed before it stops them.
+outlive_nobody() {
+  trap '' HUP INT
+  while [ -d "$1" ] && kill -0 "$CEPH_OWNER" 2>/dev/null; do sleep 1; done
+  stop "$1"
 }
 
 start_gateway() {

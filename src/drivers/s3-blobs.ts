@@ -25,6 +25,7 @@ import { createStagedDigests, type StagedDigests } from './staged-digests.ts'
 
 /** What S3 takes in one request, a put or a copy. */
 const REQUEST_BYTES = 5 * 1024 * 1024 * 1024
+const DAY_MS = 24 * 60 * 60_000
 
 export interface S3BlobsParts {
   readonly options: S3Options
@@ -34,6 +35,8 @@ export interface S3BlobsParts {
   readonly log: Log
   /** Less than S3 allows, for tests. */
   readonly requestBytes?: number
+  /** After so long without a write a stage has no owner any more. */
+  readonly abandonedMs?: number
 }
 
 export interface S3Blobs extends BlobStore {
@@ -42,12 +45,12 @@ export interface S3Blobs extends BlobStore {
 }
 
 export function createS3Blobs(given: S3BlobsParts): S3Blobs {
-  const { options, hasher, clock, log, requestBytes = REQUEST_BYTES } = given
+  const { options, hasher, clock, log, requestBytes = REQUEST_BYTES, abandonedMs = DAY_MS } = given
   const { link, time } = withServerTime(given.link, clock)
   const control = createS3Control({ options, link, clock })
   const objects = createS3Objects(createS3Requests({ options, link, time, clock }), hasher)
   const keeping = createS3Keeping({ objects, control, time, clock, copyBytes: requestBytes })
-  const suspended = createS3Suspended({ objects, control, time, clock, log })
+  const suspended = createS3Suspended({ objects, control, time, clock, log, abandonedMs })
 
   function openStage(id: string, digests: StagedDigests, wanted: StageOptions, before?: StagedBefore): Stage {
     const parts = createS3Parts({ objects, control, copyBytes: requestBytes }, stageKeys(id), before)

@@ -164,9 +164,16 @@ export function createS3Control({ options, link, clock }: S3ControlParts): S3Con
     lastPartAt: ({ key, uploadId }) =>
       told(`Cannot look at upload ${key} in`, async (client, sdk) => {
         let last: number | null = null
-        const pages = sdk.paginateListParts({ client }, { Bucket, Key: key, UploadId: uploadId })
-        for await (const { Parts = [] } of pages)
-          for (const { LastModified } of Parts) last = Math.max(last ?? 0, LastModified?.getTime() ?? 0)
+        // Not the SDK's own pages: Ceph names a next one after the last one too.
+        for (let after: string | undefined, isMore = true; isMore; ) {
+          const page = await client.send(
+            new sdk.ListPartsCommand({ Bucket, Key: key, UploadId: uploadId, PartNumberMarker: after }),
+          )
+          for (const { LastModified } of page.Parts ?? [])
+            last = Math.max(last ?? 0, LastModified?.getTime() ?? 0)
+          after = page.NextPartNumberMarker
+          isMore = page.IsTruncated === true && after !== undefined
+        }
         return last
       }),
     copy: (from, to, mark) =>
@@ -233,7 +240,11 @@ function answered(error: unknown, action: string): Problem | null {
       ? metadata.httpStatusCode
       : null
   if (!(error instanceof Error) || error instanceof Problem || typeof status !== 'number') return null
-  return s3Problem(action, { status, code: error.name, message: error.message })
+  return s3Problem(action, {
+    status,
+    code: error.name,
+    message: error.message === 'UnknownError' ? '' : error.message,
+  })
 }
 
 function nameOf(error: unknown): string {

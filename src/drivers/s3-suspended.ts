@@ -14,7 +14,6 @@ import { type S3StreamParts, streamObject } from './s3-stream.ts'
 import type { ServerTime } from './server-time.ts'
 import { parseStageOptions, printStageOptions, type StagedDigests } from './staged-digests.ts'
 
-const DAY_MS = 24 * 60 * 60_000
 const NUMBERS = /\/(suspended|taken)-([0-9a-f-]+)$/
 
 export interface TakenBody {
@@ -37,6 +36,8 @@ export interface S3SuspendedParts extends S3StreamParts {
   readonly objects: S3Objects
   readonly control: S3Control
   readonly time: ServerTime
+  /** After so long without a write a stage has no owner any more. */
+  readonly abandonedMs: number
 }
 
 interface StagedBody {
@@ -46,7 +47,7 @@ interface StagedBody {
 }
 
 export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
-  const { objects, control, time } = tools
+  const { objects, control, time, abandonedMs } = tools
 
   async function listAll(prefix: string): Promise<S3Listed[]> {
     const all: S3Listed[] = []
@@ -138,7 +139,7 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
       if (id === null) continue
       const body = bodyOf(id)
       body.uploads.push(upload.uploadId)
-      const isOld = upload.startedAt < time.now() - DAY_MS
+      const isOld = upload.startedAt < time.now() - abandonedMs
       const writtenAt = isOld ? ((await control.lastPartAt(upload)) ?? upload.startedAt) : upload.startedAt
       body.writtenAt = Math.max(body.writtenAt, writtenAt)
     }
@@ -153,7 +154,7 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
 
   async function sweepRemovals(): Promise<void> {
     for (const { key, modifiedAt } of await listAll(REMOVALS))
-      if (modifiedAt < time.now() - DAY_MS) await objects.remove(key)
+      if (modifiedAt < time.now() - abandonedMs) await objects.remove(key)
   }
 
   return {
@@ -192,7 +193,7 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
     async sweep(before) {
       let count = 0
       for (const [id, { keys, uploads, writtenAt }] of await findStaged()) {
-        const abandonedAt = time.now() - DAY_MS
+        const abandonedAt = time.now() - abandonedMs
         const limit =
           openNumber(keys) === null ? Math.min(time.toServer(before), abandonedAt) : time.toServer(before)
         if (writtenAt >= limit) continue

@@ -28,6 +28,6 @@ export async function openTransport(): Promise<Transport> {
 
 export function openS3Store(transport: Transport, given: S3StoreOptions): S3Blobs {
   const { options, resolver = null, logged = [], clock = createSystemClock() } = given
-  const link = createServiceLink({ transport, resolver, clock: createSystemClock(), ca: options.ca })
+  const link = createServiceLink({ transport, resolver, clock, ca: options.ca })
   return createS3Blobs({ hasher: nodeHasher, log: listLog(logged), ...given, link, clock })
 }
