@@ -12,6 +12,7 @@ import type { HotPath } from './hot-path.ts'
 import type { Exchange, Journal } from './journal.ts'
 import { landBriefly } from './miss-wait.ts'
 import { problemText } from './problems.ts'
+import { redirectTo } from './redirect.ts'
 import type { PackagePlace } from './requests.ts'
 import { createResponder } from './respond.ts'
 
@@ -84,6 +85,13 @@ export function createPackageDoor({ repositories, auth, journal, hot }: PackageD
     const { request, exchange, repository } = call
     if (outcome.kind === 'refused') return refuse(request, exchange, repository, outcome)
     if (outcome.kind === 'flying') return sendFlying(call, outcome)
+    if (outcome.kind === 'stored' && repository.settings.redirects) {
+      const elsewhere = await redirectTo(services, repository.settings, request, outcome)
+      if (elsewhere !== null) {
+        note(call, outcome.how, elsewhere.status, 0)
+        return elsewhere
+      }
+    }
     const { response, bytes } =
       outcome.kind === 'stored' ? responder.stored(request, outcome) : responder.told(request, outcome)
     note(call, outcome.how, response.status, bytes ?? 0)

@@ -35,11 +35,7 @@ export function createResponder(parts: { delivery: Delivery; clock: Clock }): Re
   function stored(request: Request, outcome: Stored): Answer {
     const { row, blob } = outcome
     const headers = storedHeaders(row, outcome.how, clock.now())
-    const validators = {
-      etag: headers.get('etag'),
-      alias: row.etag,
-      lastModified: headers.get('last-modified'),
-    }
+    const validators = validatorsOf(row, headers)
     if (isNotModified(request.headers, validators)) return notModified(headers)
     const range = rangeOf(request, validators, row.size)
     if (range === 'unsatisfiable') return unsatisfiable(headers, row.size)
@@ -100,6 +96,11 @@ export function storedHeaders(row: ObjectRow, how: CacheOutcome, now: number): H
   headers.set('age', ageOf(row, now))
   headers.set('cache-status', cacheStatusOf(how, row, now))
   return headers
+}
+
+/** Of a kept body that is sent with these headers. */
+export function validatorsOf(row: ObjectRow, headers: Headers): Validators {
+  return { etag: headers.get('etag'), alias: row.etag, lastModified: headers.get('last-modified') }
 }
 
 export function ageOf(row: ObjectRow, now: number): string {

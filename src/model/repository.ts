@@ -22,6 +22,8 @@ export interface RepositorySettings {
   readonly quarantine: Quarantine | null
   /** Tags that are refused; empty = none. */
   readonly banTags: readonly string[]
+  /** A stored object is fetched from the store itself, where that can be linked to. */
+  readonly redirects: boolean
   readonly upload: { readonly maxBytes: number | null; readonly allowRedeploy: boolean }
 }
 

@@ -64,6 +64,7 @@ export function toRepositorySettings(
     caching: toCaching(reading),
     quarantine: kind === 'remote' ? toQuarantine(reading) : null,
     banTags: toBanTags(reading),
+    redirects: entry.redirect ?? false,
     upload: { maxBytes: entry.max_upload ?? null, allowRedeploy: entry.allow_redeploy ?? false },
   }
   return { repository, faults: reading.faults, warnings: reading.warnings }

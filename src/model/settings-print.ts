@@ -44,6 +44,7 @@ export function redactRepository(repository: RepositorySettings): Readonly<Recor
           max_size: caching.maxBytes,
           stale_on: caching.staleOn.map(printRange),
         }),
+    ...(repository.redirects ? { redirect: true } : {}),
     ...(kind === 'local' ? { max_upload: upload.maxBytes, allow_redeploy: upload.allowRedeploy } : {}),
     ...(quarantine === null
       ? {}

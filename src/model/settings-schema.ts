@@ -69,6 +69,7 @@ export const entrySchema = z
       max_size: size,
       max_upload: size,
       allow_redeploy: truth,
+      redirect: truth,
       quarantine_new: truth,
       quarantine_days: z.number('a number of days ≥ 0').min(0, 'a number of days ≥ 0'),
       quarantine_status: quarantineStatus,

@@ -7,7 +7,7 @@ import { parseSettings, type YamlOptions } from '../../src/drivers/yaml-settings
 import { Problem } from '../../src/model/problem.ts'
 import type { RepositorySettings, Settings } from '../../src/model/repository.ts'
 import { toRepository } from '../../src/model/settings.ts'
-import { redactSettings } from '../../src/model/settings-print.ts'
+import { redactRepository, redactSettings } from '../../src/model/settings-print.ts'
 
 const FIXTURES = new URL('../fixtures/seeds/', import.meta.url)
 
@@ -272,6 +272,14 @@ describe('what keys mean', () => {
       'a',
     )
     expect(remote.origin?.password).toBe('from file')
+  })
+
+  it('reads whether stored objects are redirected to, and prints it', () => {
+    const entries = { a: { type: 'local' }, b: { type: 'local', redirect: true } }
+    expect(load({ remotes: entries }, 'a').redirects).toBe(false)
+    const redirecting = load({ remotes: entries }, 'b')
+    expect(redirecting.redirects).toBe(true)
+    expect(redactRepository(redirecting)).toMatchObject({ redirect: true })
   })
 
   it('reads virtual repositories in either section', () => {
