@@ -38,7 +38,7 @@ export function createBodyPipe(): BodyPipe {
             settlePull = resolve
             wakeWriter()
           }),
-        cancel: fail,
+        cancel: reason => fail(reason ?? new Error('the request takes no more of its body')),
       },
       { highWaterMark: 0 },
     ),

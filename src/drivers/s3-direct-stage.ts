@@ -65,7 +65,13 @@ export function createS3DirectStage(given: S3DirectParts): Stage {
   async function passHeld(): Promise<void> {
     if (held === null || isForeign) return
     sending ??= send()
-    await patiently(pipe.push(held))
+    try {
+      await patiently(pipe.push(held))
+    } catch (error) {
+      // The request knows better why it takes no more.
+      await sending
+      throw error
+    }
     held = null
   }
 

@@ -18,6 +18,8 @@ export async function redirectTo(
   request: Request,
   { row, how }: Extract<Outcome, { kind: 'stored' }>,
 ): Promise<Response | null> {
+  // Who waited for a miss has it at hand.
+  if (how === 'miss' || how === 'collapsed') return null
   // A store says nothing of how the bytes are encoded.
   if (!settings.redirects || request.method !== 'GET' || row.contentEncoding !== null) return null
   const headers = storedHeaders(row, how, clock.now())
