@@ -20,14 +20,19 @@ export interface BlobStore {
 
   /**
    * Removes a blob; removing what is not there is no error. With `unlessCommittedSince` (epoch ms) a blob that
-   * was committed again after that moment stays. Says whether a blob was removed.
+   * was committed again after that moment stays. Says whether a blob was removed; one that another program put there
+   * counts as removed, and stays.
    */
   remove(sha256: string, unlessCommittedSince?: number): Promise<boolean>
 
   /** All blobs, a page at a time, in any order. */
   list(cursor?: string): Promise<BlobPage>
 
-  /** Drops staged bytes that no living process owns and that were last written before `before` (epoch ms). Says how many. */
+  /**
+   * Drops staged bytes that no living process owns and that were last written before `before` (epoch ms). Says how
+   * many. Where nobody can tell which process lives, one that wrote nothing for a day does not; what is suspended has
+   * no owner, and goes by `before` alone.
+   */
   sweep(before: number): Promise<number>
 
   /**
@@ -63,7 +68,10 @@ export interface StageOptions {
   readonly also?: readonly Algorithm[]
   /** The size the body will have, where it is known. */
   readonly size?: number
-  /** It will probably be thrown away: what it takes stays on this machine until `commit`. */
+  /**
+   * It will probably be thrown away: what it takes stays on this machine until `commit`, where the store has a place
+   * for it here. Throws `store-full` when that has no room.
+   */
   readonly isScratch?: boolean
 }
 
@@ -84,13 +92,17 @@ export interface Stage {
    * books can write it down first; when it fails, nothing is committed.
    */
   commit(announce?: (facts: Committed) => Promise<void>): Promise<Committed>
-  /** Keeps what was written for `resume(id)`, also in another process. */
+  /**
+   * Keeps what was written for `resume(id)`, also in another process. A store that sends a body whose sha256 and size
+   * were told straight to its place may be unable to: then it throws `store-broken`, and the bytes are gone.
+   */
   suspend(): Promise<void>
   /** Throws the bytes away. Twice is once. */
   discard(): Promise<void>
   /**
    * Where the store can: reads back `[offset, offset + limit)` of what was written so far, while writing goes on and
-   * after `commit`. An empty result means nothing is there yet. Absent: the store cannot.
+   * after `commit`. An empty result means nothing is there yet. Absent: the store cannot, or
+   * can no longer; what comes after that can be read from the blob once it is committed.
    */
   read?(offset: number, limit: number): Promise<Uint8Array>
   /**
