@@ -1,6 +1,7 @@
 // Blobs of a far store on their way through this machine to somebody who reads them whole, and into the disk cache in
-// the same pass. Whoever reads never waits for the disk: a disk that falls behind loses the entry. What is read this way
-// is held against its name, for the reader too: wrong bytes never come to their end.
+// the same pass. Whoever reads never waits for the disk: where that falls behind, the blob is read once more for it
+// alone, at its own pace. What is read this way is held against its name, for the reader too: wrong bytes never come to
+// their end.
 
 import { createStagedDigests } from '../../src/drivers/staged-digests.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -24,22 +25,30 @@ export interface CacheFillsParts {
   openFile(size: number, digests: LateDigests): Promise<FileStage | null>
 }
 
-/** So much may wait for the disk. */
-const BEHIND_LIMIT_BYTES = 8 * 1024 * 1024
+/** So much may wait for the disk, of all fills together. */
+const BEHIND_LIMIT_BYTES = 64 * 1024 * 1024
 const AT_ONCE = 32
 
 interface Fill {
-  take(chunk: Uint8Array): void
+  /** True when the disk fell behind: the fill is over. */
+  readonly isBehind: boolean
+  /** Resolves when the disk has it. */
+  take(chunk: Uint8Array): Promise<void>
   /** All of it came, and is right. */
   keep(sha256: string, size: number): void
   drop(): void
 }
 
+interface Waiting {
+  bytes: number
+}
+
 export function createCacheFills({ hasher, log, openFile }: CacheFillsParts): CacheFills {
   /** Each resolves when nothing more is done about it. */
   const running = new Map<string, Promise<void>>()
+  const waiting: Waiting = { bytes: 0 }
 
-  async function begin({ sha256, size }: StoredBlob): Promise<Fill | null> {
+  async function begin({ sha256, size }: StoredBlob, isPatient: boolean): Promise<Fill | null> {
     if (running.has(sha256) || running.size >= AT_ONCE) return null
     const { promise, resolve } = Promise.withResolvers<void>()
     running.set(sha256, promise)
@@ -52,12 +61,13 @@ export function createCacheFills({ hasher, log, openFile }: CacheFillsParts): Ca
       log.warn('Cannot fill the disk cache', { sha256, error })
       return null
     })
-    if (file !== null) return createFill(file, digests, log, end)
+    if (file !== null) return createFill(file, digests, waiting, isPatient, log, end)
     end()
     return null
   }
 
-  function stream(blob: StoredBlob): ReadableStream<Uint8Array> {
+  /** A patient reader waits for the disk. */
+  function pass(blob: StoredBlob, isPatient: boolean): ReadableStream<Uint8Array> {
     const { sha256, size } = blob
     const reader = blob.stream().getReader()
     const hash = hasher('sha256')
@@ -65,16 +75,18 @@ export function createCacheFills({ hasher, log, openFile }: CacheFillsParts): Ca
     let position = 0
 
     async function readNext(): Promise<Uint8Array | null> {
-      filling ??= begin(blob)
+      filling ??= begin(blob, isPatient)
       const fill = await filling
       const { done, value } = await reader.read()
       if (done) return null
       hash.update(value)
       position += value.byteLength
-      fill?.take(value)
+      const isTaken = fill?.take(value)
+      if (isPatient) await isTaken
       if (position < size) return value
       if (hash.hex() !== sha256) throw damage(sha256)
       fill?.keep(sha256, size)
+      if (fill?.isBehind) void again(blob)
       return value
     }
 
@@ -100,14 +112,18 @@ export function createCacheFills({ hasher, log, openFile }: CacheFillsParts): Ca
     )
   }
 
-  return {
-    stream,
-    async load(blob) {
-      const reader = stream(blob).getReader()
-      while (!(await reader.read()).done);
-      await running.get(blob.sha256)
-    },
+  async function load(blob: StoredBlob): Promise<void> {
+    const reader = pass(blob, true).getReader()
+    while (!(await reader.read()).done);
+    await running.get(blob.sha256)
   }
+
+  async function again(blob: StoredBlob): Promise<void> {
+    await running.get(blob.sha256)
+    await load(blob).catch(error => log.warn('Cannot fill the disk cache', { sha256: blob.sha256, error }))
+  }
+
+  return { stream: blob => pass(blob, false), load }
 }
 
 /** True when the store has the blob, and its bytes are wrong. */
@@ -115,37 +131,60 @@ export function isDamage(error: unknown): boolean {
   return error instanceof Problem && error.detail.isDamaged === true
 }
 
-function createFill(file: FileStage, digests: LateDigests, log: Log, onEnd: () => void): Fill {
-  let behindBytes = 0
+function createFill(
+  file: FileStage,
+  digests: LateDigests,
+  waiting: Waiting,
+  isPatient: boolean,
+  log: Log,
+  onEnd: () => void,
+): Fill {
   let isOver = false
+  let isDropped = false
+  let isBehind = false
+  /** A file takes one chunk after the other. */
+  let written: Promise<void> = Promise.resolve()
 
-  function end(work: Promise<unknown>): void {
+  function end(work: () => Promise<unknown>): void {
     isOver = true
-    work
+    written
+      .then(work)
       .catch(error => log.warn('Cannot keep blob in the disk cache', { error }))
+      .then(() => file.discard())
       .then(() => file.close())
       .catch(() => {})
       .finally(onEnd)
   }
 
   function drop(): void {
-    if (!isOver) end(file.discard())
+    if (isOver) return
+    isDropped = true
+    end(() => file.discard())
+  }
+
+  async function write(chunk: Uint8Array): Promise<void> {
+    if (!isDropped) await file.write(chunk)
   }
 
   return {
-    take(chunk) {
+    get isBehind() {
+      return isBehind
+    },
+    async take(chunk) {
       if (isOver) return
-      behindBytes += chunk.byteLength
-      if (behindBytes > BEHIND_LIMIT_BYTES) return drop()
+      isBehind = !isPatient && waiting.bytes > BEHIND_LIMIT_BYTES
+      if (isBehind) return drop()
+      waiting.bytes += chunk.byteLength
       // A copy: whoever reads may do with its chunk what it likes.
-      file.write(chunk.slice()).then(() => {
-        behindBytes -= chunk.byteLength
-      }, drop)
+      const copy = chunk.slice()
+      written = written.then(() => write(copy))
+      await written.catch(drop)
+      waiting.bytes -= copy.byteLength
     },
     keep(sha256, size) {
       if (isOver) return
       digests.tell({ sha256, size, digests: [{ algorithm: 'sha256', hex: sha256 }] })
-      end(file.commit())
+      end(() => file.commit())
     },
     drop,
   }

@@ -61,6 +61,7 @@ export function withDiskCache(store: BlobStore, options: DiskCacheOptions): Disk
     return createFileStage(file, digests, {
       keep: ({ path }, { sha256, size }) => entries.adopt(path, sha256, size),
       putAway: staged => staging.putAway(staged, wanted),
+      isDurable: false,
     })
   }
 

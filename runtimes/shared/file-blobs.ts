@@ -38,6 +38,7 @@ export function createFileBlobs({ directory, hasher, clock, log }: FileBlobsPart
     return createFileStage(file, digests, {
       keep: (staged, { sha256, size }) => files.keep(staged, sha256, size),
       putAway: staged => staging.putAway(staged, options),
+      isDurable: true,
     })
   }
 

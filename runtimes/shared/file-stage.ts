@@ -21,6 +21,8 @@ export interface StagePlace {
   keep(file: StagedFile, committed: Committed): Promise<void>
   /** Puts it away under its id, no longer owned by this process. */
   putAway(file: StagedFile): Promise<void>
+  /** False where a power cut may take what is kept along. */
+  readonly isDurable: boolean
 }
 
 /** It can always be read back. */
@@ -28,7 +30,7 @@ export type FileStage = Stage & Required<Pick<Stage, 'read' | 'close'>>
 
 export function createFileStage(file: StagedFile, digests: StagedDigests, place: StagePlace): FileStage {
   const { id, path, fd } = file
-  const queue = createWriteBehind(fd, file.size, `Cannot write stage ${id}`)
+  const queue = createWriteBehind(fd, file.size, `Cannot write stage ${id}`, place.isDurable)
   let isSpent = false
   let isReadingOver = false
   let releasing: Promise<void> | null = null

@@ -23,7 +23,8 @@ export interface WriteBehind {
   stop(): Promise<void>
 }
 
-export function createWriteBehind(fd: number, start: number, action: string): WriteBehind {
+/** What is not durable is left to the system to write down. */
+export function createWriteBehind(fd: number, start: number, action: string, isDurable = true): WriteBehind {
   const queue: Uint8Array[] = []
   const reading = new Set<Promise<unknown>>()
   let writtenBytes = start
@@ -47,7 +48,7 @@ export function createWriteBehind(fd: number, start: number, action: string): Wr
       queue.splice(0, batch.chunks.length)
       queuedBytes -= batch.bytes
       writtenBytes += batch.bytes
-      if (writtenBytes - syncedBytes >= SYNC_EVERY_BYTES) syncing ??= syncBehind()
+      if (isDurable && writtenBytes - syncedBytes >= SYNC_EVERY_BYTES) syncing ??= syncBehind()
       if (hasRoom()) wake()
     }
     pumping = null

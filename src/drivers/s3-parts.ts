@@ -50,13 +50,14 @@ export function createS3Parts(
 ): S3Parts {
   const parts: S3Part[] = []
   const running = new Set<Promise<void>>()
+  /** One for each part on its way: a signal that outlives its request would keep the part in memory. */
+  const exchanges = new Set<AbortController>()
   let uploadId: string | null = null
   let sentBytes = before.bodyBytes
   let chunks: Uint8Array[] = [before.tail]
   let tailBytes = before.tail.byteLength
   let count = 0
   let failure: unknown = null
-  const gone = new AbortController()
 
   /** Begins with what was staged before: it is copied within S3. */
   async function begin(): Promise<string> {
@@ -78,10 +79,14 @@ export function createS3Parts(
   }
 
   async function send(id: string, number: number, bytes: Uint8Array): Promise<void> {
+    const exchange = new AbortController()
+    exchanges.add(exchange)
     try {
-      parts.push(await objects.putPart({ key: keys.body, uploadId: id }, number, bytes, gone.signal))
+      parts.push(await objects.putPart({ key: keys.body, uploadId: id }, number, bytes, exchange.signal))
     } catch (error) {
       failure ??= error
+    } finally {
+      exchanges.delete(exchange)
     }
   }
 
@@ -144,7 +149,7 @@ export function createS3Parts(
       return rest
     },
     async abandon() {
-      gone.abort(new Error('the body is thrown away'))
+      for (const exchange of exchanges) exchange.abort(new Error('the body is thrown away'))
       await Promise.all(running)
       chunks = []
       const id = uploadId

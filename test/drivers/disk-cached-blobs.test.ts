@@ -138,6 +138,18 @@ describe('what is read from the store', () => {
     expect(same(await collect(kept!.stream()), bytes)).toBe(true)
   })
 
+  it('comes onto the disk from a reader in a hurry too', async () => {
+    const { far, cache } = await setUp({ limitBytes: 1000 * MB })
+    const bytes = bytesOf(300 * MB, 17)
+    const { sha256 } = await commit(far.store, bytes, {}, 10 * MB)
+    let seen = 0
+    for await (const chunk of (await cache.open(sha256, bytes.length))!.stream()) seen += chunk.byteLength
+    expect(seen).toBe(bytes.length)
+    await eventually(async () => (await cache.open(sha256, bytes.length))?.path !== undefined, 15_000)
+    const kept = await cache.open(sha256, bytes.length)
+    expect(same(await collect(kept!.stream()), bytes)).toBe(true)
+  })
+
   it('stays away when only a part of it is read, or it is left', async () => {
     const { far, cache, directory } = await setUp()
     const bytes = bytesOf(9_000_000, 12)
@@ -457,7 +469,8 @@ async function age(directory: string): Promise<void> {
   }
 }
 
-async function eventually(isTrue: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200 && !(await isTrue()); i++) await new Promise(resolve => setTimeout(resolve, 10))
+async function eventually(isTrue: () => Promise<boolean>, timeoutMs = 2000): Promise<void> {
+  for (let i = 0; i < timeoutMs / 10 && !(await isTrue()); i++)
+    await new Promise(resolve => setTimeout(resolve, 10))
   expect(await isTrue()).toBe(true)
 }
