@@ -9,7 +9,7 @@ import { type RawRequest, rawRequest } from '../raw-http.ts'
 import { startServer } from '../servers.ts'
 import { type FaultyProxy, openFaultyProxy } from '../services/faulty-proxy.ts'
 import { hasS3, S3_NEEDS, type S3Service, startS3 } from '../services/s3.ts'
-import { expectWhole, expectWholeOrFailed } from './world.ts'
+import { expectWhole, expectWholeOrFailed, residentBytes } from './world.ts'
 
 const MB = 1_000_000
 const FILES = '/api/v1/remote/files'
@@ -107,6 +107,25 @@ describe.skipIf(!hasS3())(`S3 under a server (${S3_NEEDS})`, () => {
           expect([head.status, head.headers.get('content-length')]).toEqual([200, String(MB)])
         }
       })
+
+      it('takes a large upload in little memory', async () => {
+        const piece = pattern(MB, 120).slice()
+        const size = 400 * MB
+        let most = 0
+        const sampling = setInterval(() => {
+          most = Math.max(most, residentBytes(bare))
+        }, 50)
+        const answer = await get(bare, `${STORE}/${runtime}-400.bin`, {
+          method: 'PUT',
+          headers: { authorization: `Bearer ${bare.adminToken}`, 'content-length': String(size) },
+          body: (function* () {
+            for (let sent = 0; sent < size; sent += MB) yield piece
+          })(),
+        })
+        clearInterval(sampling)
+        expect(answer.status).toBe(201)
+        expect(most).toBeLessThan(size)
+      }, 60_000)
 
       it('is as it should be while a third of all requests to S3 go wrong', async () => {
         const bodies = Array.from({ length: 12 }, (_, i) => pattern([1000, 300_000, 9 * MB][i % 3]!, 50 + i))
