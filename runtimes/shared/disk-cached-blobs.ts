@@ -12,6 +12,7 @@ import type { Hasher } from '../../src/ports/hasher.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createBlobFiles } from './blob-files.ts'
 import { createBlobLayout } from './blob-layout.ts'
+import { createCacheChecks } from './cache-checks.ts'
 import { type CacheEntry, createCacheEntries } from './cache-entries.ts'
 import { createCacheFills, isDamage } from './cache-fills.ts'
 import { createCachedStage } from './cached-stage.ts'
@@ -40,6 +41,8 @@ export interface DiskCacheOptions {
 
 /** Smaller bodies are fetched whole before they are answered, so that the answer is a file. */
 const SMALL_BYTES = 4 * 1024 * 1024
+/** As a scrub reads, unless it is told otherwise. */
+const CHECKED_BYTES_PER_SECOND = 4 * 1024 * 1024
 
 /** Throws when the directory cannot be made. */
 export function withDiskCache(store: BlobStore, options: DiskCacheOptions): DiskCachedBlobs {
@@ -51,6 +54,18 @@ export function withDiskCache(store: BlobStore, options: DiskCacheOptions): Disk
   const staging = createStagingFiles(layout, owner, clock, files)
   const entries = createCacheEntries({ layout, files, limitBytes, clock, log })
   const loading = new Map<string, Promise<void>>()
+  const checks = createCacheChecks({
+    hasher,
+    clock,
+    log,
+    bytesPerSecond: CHECKED_BYTES_PER_SECOND,
+    async read(sha256) {
+      const size = (await files.find(sha256))?.size
+      if (size === undefined) return null
+      return streamFile(layout.blob(sha256), { start: 0, end: size - 1 }, `Cannot read blob ${sha256}`)
+    },
+    drop: sha256 => entries.drop(sha256),
+  })
   const fills = createCacheFills({
     hasher,
     log,
@@ -59,7 +74,10 @@ export function withDiskCache(store: BlobStore, options: DiskCacheOptions): Disk
 
   function fileStage(file: StagedFile, digests: LateDigests, wanted: StageOptions): FileStage {
     return createFileStage(file, digests, {
-      keep: ({ path }, { sha256, size }) => entries.adopt(path, sha256, size),
+      keep({ path }, { sha256, size }) {
+        checks.trust(sha256)
+        return entries.adopt(path, sha256, size)
+      },
       putAway: staged => staging.putAway(staged, wanted),
       isDurable: false,
     })
@@ -191,7 +209,9 @@ export function withDiskCache(store: BlobStore, options: DiskCacheOptions): Disk
 
   async function findEntry(sha256: string, size: number | undefined): Promise<CacheEntry | null> {
     try {
-      return await (size === undefined ? entries.known(sha256) : entries.find(sha256, size))
+      const entry = await (size === undefined ? entries.known(sha256) : entries.find(sha256, size))
+      if (entry !== null) checks.want(sha256)
+      return entry
     } catch (error) {
       log.warn('Cannot use the disk cache', { error })
       return null

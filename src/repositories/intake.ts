@@ -50,8 +50,10 @@ export class Intake {
       )
     } catch (error) {
       const problem = toProblem(error, 'store-broken', `Cannot keep ${name}`)
+      // Scratch that has no room beside a store of another place says nothing about that store.
+      const isElsewhere = isScratch === true && services.blobs.freeBytes === undefined
       const freeBytes = problem.code === 'store-full' ? ((await services.blobs.freeBytes?.()) ?? 0) : 0
-      if (freeBytes < LOW_BYTES) room.close(problem)
+      if (freeBytes < LOW_BYTES && !isElsewhere) room.close(problem)
       else services.log.warn(`${problem.message}; it is passed through`)
       return new Intake(parts, incoming, null)
     }

@@ -103,6 +103,22 @@ describe('what lies on the disk', () => {
     }
   })
 
+  it('is read back when it is used, and dropped when its bytes are others', async () => {
+    const { far, cache, directory, logged } = await setUp()
+    const bytes = bytesOf(300_000, 6)
+    const { sha256 } = await commit(cache, bytes)
+    const { path = '' } = (await cache.open(sha256, bytes.length))!
+    const wrong = bytes.slice()
+    wrong[150_000]! ^= 1
+    await writeFile(path, wrong)
+    // What was made here is trusted for a day, what is found is not.
+    const again = cacheOf(far.store, directory, 100 * MB, logged)
+    await again.open(sha256, bytes.length)
+    await eventually(async () => (await entriesIn(directory)).length === 0)
+    expect(logged).toContain('warn Cached blob is damaged: its bytes are others')
+    expect(same(await collect((await again.open(sha256, bytes.length))!.stream()), bytes)).toBe(true)
+  })
+
   it('goes with its blob', async () => {
     const { cache, directory } = await setUp()
     const { sha256 } = await commit(cache, bytesOf(10_000, 5))
