@@ -1,6 +1,7 @@
 // Joins the rooms: services in, one fetch function out. The only file that knows which formats there are.
 
 import { createCatalog, migrate } from './catalog/catalog.ts'
+import { createStock } from './catalog/stock.ts'
 import type { Format } from './formats/format.ts'
 import { formats as allFormats } from './formats/index.ts'
 import { createAuth } from './http/auth.ts'
@@ -11,11 +12,16 @@ import { createPackageDoor } from './http/packages.ts'
 import { createPeerDoor } from './http/peers.ts'
 import { problemText } from './http/problems.ts'
 import { findPlace, rawTargetOf } from './http/requests.ts'
+import { type BackedUp, type Backup, backup } from './manage/backup.ts'
 import { type Collected, collect } from './manage/collector.ts'
 import { createEventHub } from './manage/events.ts'
 import { createFigures } from './manage/figures.ts'
 import { type Allowance, type Maintenance, runMaintenance, startMaintenance } from './manage/maintenance.ts'
+import { type Finding, type Repaired, repair } from './manage/repair.ts'
+import { BACKUP_TAIL_BYTES, hasBackupEnd, type Restore, type Restored, restore } from './manage/restore.ts'
 import { type Verified, verify } from './manage/scrub.ts'
+import type { Store } from './manage/stores.ts'
+import { type Transfer, type Transferred, transfer } from './manage/transfer.ts'
 import { toProblem } from './model/problem.ts'
 import { createRepositories, type Repositories } from './repositories/repositories.ts'
 import type { Services } from './services.ts'
@@ -36,6 +42,8 @@ export interface App {
   stop(): Promise<void>
   /** Reads every stored blob back and compares it with its name. Brings the tables up to date first. */
   verify(): Promise<Verified>
+  /** Checks rows as well, and sets right what can be; `tell` hears of everything that was wrong. */
+  repair(tell: (finding: Finding) => void): Promise<Repaired>
   /** Removes the bytes that nothing refers to, or tells what would go. Brings the tables up to date first. */
   collect(isDryRun: boolean): Promise<Collected>
 }
@@ -51,6 +59,32 @@ export async function keepSecret(
 ): Promise<string> {
   await migrate(database)
   return createCatalog(database, clock).secret(name, create)
+}
+
+/** Rows and bytes that belong together, and the time they go by. */
+export type StoreParts = Pick<Services, 'database' | 'blobs' | 'clock'>
+
+type Between<Given> = Omit<Given, 'from' | 'to' | 'clock'>
+
+/** Work on stores that no application is needed for. All of it brings the tables up to date first. */
+export const stores = {
+  /** Moves all of one into another. */
+  move: async (from: StoreParts, to: StoreParts, more: Between<Transfer>): Promise<Transferred> =>
+    transfer({ ...more, from: await openStore(from), to: await openStore(to), clock: from.clock }),
+  /** Writes all of one into one file. */
+  backup: async (from: StoreParts, more: Between<Backup>): Promise<BackedUp> =>
+    backup({ ...more, from: await openStore(from), clock: from.clock }),
+  /** Reads such a file. */
+  restore: async (from: Restore['from'], to: StoreParts, more: Between<Restore>): Promise<Restored> =>
+    restore({ ...more, from, to: await openStore(to) }),
+  /** The last bytes of such a file, and whether they say that it is whole. */
+  backupTailBytes: BACKUP_TAIL_BYTES,
+  hasBackupEnd,
+}
+
+async function openStore({ database, blobs, clock }: StoreParts): Promise<Store> {
+  await migrate(database)
+  return { stock: createStock(database, clock), blobs }
 }
 
 export interface AppOptions {
@@ -126,6 +160,10 @@ export function createApp(
     async verify() {
       await migrate(services.database)
       return verify(repositories)
+    },
+    async repair(tell) {
+      await migrate(services.database)
+      return repair(repositories, tell)
     },
     async collect(isDryRun) {
       await migrate(services.database)

@@ -32,12 +32,24 @@ async function run(ground: Ground, argv: readonly string[]): Promise<number | nu
       await serve(ground, environment())
       return null
     case 'verify': {
-      const { verify } = await import('./store-commands.ts')
-      return verify(ground, environment())
+      const { verify, repair } = await import('./store-commands.ts')
+      return asked.isRepair ? repair(ground, environment()) : verify(ground, environment())
     }
     case 'collect': {
       const { collect } = await import('./store-commands.ts')
       return collect(ground, environment(), asked.isDryRun)
+    }
+    case 'migrate-store': {
+      const { migrateStore } = await import('./move-commands.ts')
+      return migrateStore(ground, asked.from, asked.to)
+    }
+    case 'backup': {
+      const { backup } = await import('./move-commands.ts')
+      return backup(ground, environment(), asked)
+    }
+    case 'restore': {
+      const { restore } = await import('./move-commands.ts')
+      return restore(ground, environment(), asked)
     }
     case 'check':
       return check(asked.file)

@@ -3,6 +3,7 @@
 // which was broken off, and every later one, goes on. Rows that are newer in the target stay.
 
 import type { ListedObject } from '../catalog/catalog.ts'
+import type { Clock } from '../ports/clock.ts'
 import { createTurns, workThrough } from './crew.ts'
 import { compareStocks, type Difference, isSameObject } from './differences.ts'
 import {
@@ -32,6 +33,7 @@ export interface Transfer {
   readonly to: Store
   /** The bytes of both lie in one place: only rows are copied. */
   readonly hasSameBlobs: boolean
+  readonly clock: Clock
   report(progress: MoveProgress): void
   /** Hears of each object whose bytes are wrong or missing in the source, once. */
   fault(fault: ObjectFault): void
@@ -49,7 +51,9 @@ export interface Transferred {
   readonly secrets: number
   /** Names of secrets that the target had already, with other values. */
   readonly keptSecrets: readonly string[]
-  /** False when the source changed more than it was waited for. */
+  /** Epoch ms: what was written to the source before is in the target. */
+  readonly asOf: number
+  /** False when the source changed all the time, and nobody waited for its last changes. */
   readonly isSettled: boolean
 }
 
@@ -128,11 +132,12 @@ export async function transfer(given: Transfer): Promise<Transferred> {
   }
 
   for (let number = 1; ; number++) {
+    const asOf = given.clock.now()
     const isSettled = await pass(number)
     // A pass that finds nothing new proves the one before it whole.
     if (!isSettled && number < MOST_PASSES) continue
     const keptSecrets = await differingSecrets(from, to)
-    return { ...tally, outdated, faults: faulty.size, repositories, secrets, keptSecrets, isSettled }
+    return { ...tally, outdated, faults: faulty.size, repositories, secrets, keptSecrets, asOf, isSettled }
   }
 }
 

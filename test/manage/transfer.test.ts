@@ -18,7 +18,14 @@ beforeEach(async () => {
 })
 
 function move(report: (progress: MoveProgress) => void = () => {}): Promise<Transferred> {
-  return transfer({ from, to, hasSameBlobs: false, report, fault: fault => faults.push(fault) })
+  return transfer({
+    from,
+    to,
+    hasSameBlobs: false,
+    clock: from.clock,
+    report,
+    fault: fault => faults.push(fault),
+  })
 }
 
 /** Fails the nth time a blob is begun, as a process that is killed does for all who wait. */
@@ -254,6 +261,7 @@ describe('two catalogs on the same blobs', () => {
       from,
       to,
       hasSameBlobs: true,
+      clock: from.clock,
       report: () => {},
       fault: fault => faults.push(fault),
     })
