@@ -1,21 +1,32 @@
-// The Worker's rows in Postgres, called by tests: POST /<method> with the arguments as JSON. Each request has a scope of
-// its own, as with the Worker itself; /within/<method> asks several times in one scope, at once.
+// The Worker's rows in Postgres, called by tests: POST /one/<method> with the arguments as JSON, in a scope of its own as
+// with the Worker itself; /many asks several times in one scope, at once; /object/<method> asks in a Durable Object.
 // JavaScript, because its types would be those of Workers and not those of the tests.
 
-import { waitUntil } from 'cloudflare:workers'
-import { FlightObject, LeaseObject } from '../runtimes/workers/main.ts'
+import { DurableObject, waitUntil } from 'cloudflare:workers'
+import { LeaseObject } from '../runtimes/workers/durable-lease.ts'
 import { openObjectDatabase, openRequestDatabase } from '../runtimes/workers/worker-database.ts'
 import { readWorkerEnvironment } from '../runtimes/workers/worker-environment.ts'
 import { createSystemClock } from '../src/drivers/system-clock.ts'
 import { sayProblem } from '../src/model/frames.ts'
 
-export { FlightObject, LeaseObject }
+export { LeaseObject }
 
 const clock = createSystemClock()
 const logged = []
 const note = msg => void logged.push(msg)
 const log = { debug: note, info: note, warn: note, error: note }
 let rows = null
+
+/** Under the name that is bound. */
+export class FlightObject extends DurableObject {
+  #database = null
+
+  ask(method, args) {
+    const senses = { clock, log, waitUntil: work => this.ctx.waitUntil(work) }
+    this.#database ??= openObjectDatabase(this.env, readWorkerEnvironment(this.env), senses)
+    return this.#database[method](...args)
+  }
+}
 
 // biome-ignore lint/style/noDefaultExport: the runtime looks for it
 export default {
@@ -32,9 +43,9 @@ export default {
         one: () => within(() => database[method](...args)),
         // Outside of every scope, as work that nobody waits for.
         stray: () => database[method](...args),
-        many: () => within(() => Promise.all(args.map(call => database[method](...call)))),
+        many: () => within(() => Promise.all(args.map(([name, ...call]) => database[name](...call)))),
         pages: () => within(() => pagesOf(database, args[0])),
-        object: () => openObjectDatabase(env, readWorkerEnvironment(env), senses)[method](...args),
+        object: () => env.FLIGHTS.get(env.FLIGHTS.idFromName('rows')).ask(method, args),
       }
       return Response.json({ result: (await calls[place]()) ?? null })
     } catch (error) {

@@ -36,16 +36,28 @@ export async function startWorkerdPorts(): Promise<WorkerdPorts> {
   return { call, stop: () => worker.dispose() }
 }
 
+export interface WorkerOptions {
+  /** As in the configuration file. */
+  readonly remotes: object
+  readonly env?: Readonly<Record<string, string>>
+  /** URL of a Postgres server. */
+  readonly hyperdrive?: string
+  /** `DB`, `VALUES`. */
+  readonly without?: readonly string[]
+}
+
 /** The Worker, or one that has it, with empty stores and everything that wrangler.toml binds. */
 export function startWorker(
   entry: string,
-  { remotes, env }: { remotes: object; env?: Readonly<Record<string, string>> },
+  { remotes, env, hyperdrive, without = [] }: WorkerOptions,
 ): Promise<Miniflare> {
+  const bound = (name: string) => (without.includes(name) ? [] : [name])
   return startWorkerd(entry, {
     bindings: { LOG_LEVEL: 'error', ...env, REMOTES_YAML: JSON.stringify({ remotes }) },
     r2Buckets: ['BLOBS'],
-    d1Databases: ['DB'],
-    kvNamespaces: ['VALUES'],
+    d1Databases: bound('DB'),
+    kvNamespaces: bound('VALUES'),
+    hyperdrives: hyperdrive === undefined ? {} : { HYPERDRIVE: hyperdrive },
     durableObjects: {
       FLIGHTS: { className: 'FlightObject', useSQLite: true },
       LEASES: { className: 'LeaseObject', useSQLite: true },
