@@ -102,7 +102,7 @@ export function createS3Keeping({ objects, control, time, clock, copyBytes }: S3
     if (await isSpared(sha256, noted, since)) return false
     const startedAt = clock.now()
     const removal = removalKey(sha256)
-    if ((await objects.put(removal, new Uint8Array(), { isNew: true })) === 'exists') {
+    if (!(await objects.claim(removal))) {
       const other = await objects.head(removal)
       if (other !== null && !isAbandoned(other)) return false
       await objects.put(removal, new Uint8Array())

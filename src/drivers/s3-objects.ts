@@ -8,7 +8,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { RawResponse } from '../ports/transport.ts'
 import type { S3Part, S3UploadPlace } from './s3-control.ts'
 import { s3Problem, statusOf } from './s3-problems.ts'
-import { ANSWER_MS, drain, expectOk, problemOf, type S3Requests } from './s3-requests.ts'
+import { ANSWER_MS, drain, expectOk, problemOf, type S3Requests, textOf } from './s3-requests.ts'
 
 export interface S3Objects {
   /** An answer whose body is to be read or cancelled; null when there is no such object. */
@@ -16,6 +16,10 @@ export interface S3Objects {
   head(key: string): Promise<S3Head | null>
   /** With `isNew` it is only put where there is none. */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<'put' | 'exists'>
+  /** Puts a mark where there is none: of all who try, one only succeeds. */
+  claim(key: string): Promise<boolean>
+  /** All of a small object; null when there is none. */
+  text(key: string): Promise<string | null>
   /** From a stream, which can be sent once only. */
   putStream(key: string, body: ReadableStream<Uint8Array>, options: PutStreamOptions): Promise<void>
   /** One part of a multipart upload; tells its tag. */
@@ -56,16 +60,40 @@ const SLOWEST_BYTES_PER_SECOND = 256 * 1024
 export function createS3Objects(requests: S3Requests, hasher: Hasher): S3Objects {
   const { send, sendOften, repeat, once } = requests
 
+  function get(key: string, range: ByteRange | null, signal?: AbortSignal): Promise<RawResponse | null> {
+    const headers = rangeHeader(range)
+    const read = async (action: string) => {
+      const answer = await sendOften({ method: 'GET', key, headers, signal })
+      if (answer.status === 200 || answer.status === 206) return answer
+      return nullIfMissing(await problemOf(answer, action))
+    }
+    return repeat(`Cannot read ${key}`, read, signal)
+  }
+
+  async function put(
+    key: string,
+    body: Uint8Array,
+    { isNew = false, mark }: PutOptions = {},
+  ): Promise<'put' | 'exists'> {
+    const headers = { ...bodyHeaders(body.byteLength, hashOf(body, hasher), mark), ...condition(isNew) }
+    return repeat(`Cannot put ${key}`, async action => {
+      const answer = await send({ method: 'PUT', key, headers, body, answerMs: patienceMs(body) })
+      // 409: somebody else is putting it. 501: a server without conditions, which cannot tell what it has.
+      const exists = isNew && [412, 409, 501].includes(answer.status)
+      await (exists ? drain(answer) : expectOk(answer, action))
+      return exists ? 'exists' : 'put'
+    })
+  }
+
+  function text(key: string): Promise<string | null> {
+    return repeat(`Cannot read ${key}`, async () => {
+      const answer = await get(key, null)
+      return answer === null ? null : textOf(answer)
+    })
+  }
+
   return {
-    get(key, range, signal) {
-      const headers = rangeHeader(range)
-      const read = async (action: string) => {
-        const answer = await sendOften({ method: 'GET', key, headers, signal })
-        if (answer.status === 200 || answer.status === 206) return answer
-        return nullIfMissing(await problemOf(answer, action))
-      }
-      return repeat(`Cannot read ${key}`, read, signal)
-    },
+    get,
     head: key =>
       repeat(`Cannot look for ${key}`, async action => {
         const answer = await sendOften({ method: 'HEAD', key })
@@ -74,15 +102,13 @@ export function createS3Objects(requests: S3Requests, hasher: Hasher): S3Objects
         if (answer.status === 200) return headOf(answer.headers)
         throw s3Problem(action, { status: answer.status, code: null })
       }),
-    async put(key, body, { isNew = false, mark } = {}) {
-      const headers = { ...bodyHeaders(body.byteLength, hashOf(body, hasher), mark), ...condition(isNew) }
-      return repeat(`Cannot put ${key}`, async action => {
-        const answer = await send({ method: 'PUT', key, headers, body, answerMs: patienceMs(body) })
-        // 409: somebody else is putting it. 501: a server without conditions, which cannot tell what it has.
-        const exists = isNew && [412, 409, 501].includes(answer.status)
-        await (exists ? drain(answer) : expectOk(answer, action))
-        return exists ? 'exists' : 'put'
-      })
+    put,
+    text,
+    async claim(key) {
+      const claimant = crypto.randomUUID()
+      const claimed = await put(key, new TextEncoder().encode(claimant), { isNew: true })
+      // The answer to a first attempt may have been lost: what is there then is ours.
+      return claimed === 'put' || (await text(key)) === claimant
     },
     putStream: (key, body, { size, sha256, mark, signal }) =>
       once(`Cannot put ${key}`, async action => {

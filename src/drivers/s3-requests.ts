@@ -176,7 +176,8 @@ function baseOf({ endpoint, bucket, isPathStyle }: S3Options): string {
   return `${protocol}//${bucket}.${host}`
 }
 
-async function textOf({ body }: RawResponse): Promise<string> {
+/** All of a short answer. */
+export async function textOf({ body }: RawResponse): Promise<string> {
   if (body === null) return ''
   const reader = body.getReader()
   const decoder = new TextDecoder()

@@ -107,18 +107,6 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
     return numbers.suspended === '' || numbers.taken.includes(numbers.suspended) ? null : numbers.suspended
   }
 
-  /** One only succeeds. The answer to a first attempt may have been lost: what is there then is ours. */
-  async function claim(key: string): Promise<boolean> {
-    const claimant = crypto.randomUUID()
-    const claimed = await objects.put(key, new TextEncoder().encode(claimant), { isNew: true })
-    return claimed === 'put' || (await textOf(key)) === claimant
-  }
-
-  async function textOf(key: string): Promise<string | null> {
-    const answer = await objects.get(key, null)
-    return answer === null ? null : new Response(answer.body).text()
-  }
-
   /** All that is staged, and when something was last written to each. */
   async function findStaged(): Promise<Map<string, StagedBody>> {
     const staged = new Map<string, StagedBody>()
@@ -148,7 +136,7 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
 
   /** A copy to a blob in parts, that its process did not live to end. */
   async function abortCopy(id: string): Promise<void> {
-    const [key = '', uploadId = ''] = (await textOf(stageKeys(id).copying))?.split('\n') ?? []
+    const [key = '', uploadId = ''] = (await objects.text(stageKeys(id).copying))?.split('\n') ?? []
     if (uploadId !== '') await control.abortUpload(key, uploadId)
   }
 
@@ -172,10 +160,10 @@ export function createS3Suspended(tools: S3SuspendedParts): S3Suspended {
       const keys = stageKeys(id)
       const number = openNumber((await listAll(keys.prefix)).map(({ key }) => key))
       if (number === null) return null
-      if (!(await claim(keys.taken(number)))) return null
+      if (!(await objects.claim(keys.taken(number)))) return null
       try {
         const found = await listAll(keys.prefix)
-        const options = parseStageOptions((await textOf(keys.suspended(number))) ?? '')
+        const options = parseStageOptions((await objects.text(keys.suspended(number))) ?? '')
         const digests = digestsFor(options)
         const body = found.find(({ key }) => key === keys.body)
         await hashAgain(body, digests)

@@ -414,6 +414,17 @@ describe.skipIf(!hasS3())(`S3 on a bad day (${S3_NEEDS})`, () => {
       expect(await hashIn(direct, sha256)).toBe(sha256)
     })
 
+    it('takes the blob though the answer to its mark was lost, and leaves no mark', async () => {
+      const { sha256 } = await commit(direct, bytesOf(1000, 74))
+      await new Promise(resolve => setTimeout(resolve, 50))
+      const isMark = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('/removing/')
+      happens({ replaceAnswer: { status: 500 } }, isMark)
+      expect(await store.remove(sha256, Date.now())).toBe(true)
+      expect(proxy.requests.filter(isMark)).toHaveLength(2)
+      const left = await rawRequest(s3, bucket, 'GET', '?list-type=2')
+      expect(await left.text()).not.toContain('<Key>')
+    })
+
     it('is not held up by a removal whose process died', async () => {
       const bytes = bytesOf(1000, 73)
       const { sha256 } = await commit(direct, bytes)

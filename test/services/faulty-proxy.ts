@@ -20,6 +20,8 @@ export interface Fault {
     readonly headers?: Record<string, string>
     readonly body?: string
   }
+  /** It is passed on, and its own answer is kept back for this one. */
+  readonly replaceAnswer?: { readonly status: number }
   /** Broken off after so many bytes of its body. */
   readonly cutRequestAfter?: number
   /** Its answer is broken off after so many bytes of the body. */
@@ -113,6 +115,12 @@ async function pass(
   onward.on('error', breakOff)
   request.on('aborted', () => onward.destroy())
   onward.on('response', answer => {
+    if (fault.replaceAnswer !== undefined) {
+      answer.resume()
+      const date = new Date().toUTCString()
+      response.writeHead(fault.replaceAnswer.status, { date, 'content-length': '0' }).end()
+      return
+    }
     response.writeHead(answer.statusCode ?? 502, answer.headers)
     answer.on('error', breakOff)
     answer
