@@ -38,6 +38,8 @@ function createPorts(env) {
     keyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: caches.default, clock, log }),
     // KV alone, as in another location, where the cache of this one is not.
     farKeyValue: createWorkersKeyValue({ namespace: env.VALUES, cache: emptyCache, clock, log }),
+    // The cache alone, where no KV is bound.
+    nearKeyValue: createWorkersKeyValue({ namespace: null, cache: caches.default, clock, log }),
     brokenKeyValue: createWorkersKeyValue({ namespace: brokenNamespace, cache: emptyCache, clock, log }),
     log: { warnings: () => warnings },
     clock: { pass: seconds => void (passedMs += seconds * 1000) },

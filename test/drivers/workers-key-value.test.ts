@@ -19,6 +19,18 @@ describe('Workers KV and cache', () => {
     return { keyValue, pass: seconds => sleep(seconds * 1000) }
   })
 
+  describeKeyValue('the cache of Workers alone', async () => {
+    const keyValue = client('nearKeyValue')
+    await Promise.all(['k', 'short', 'long', 'nobody', 'missing'].map(keyValue.delete))
+    return { keyValue, pass: seconds => sleep(seconds * 1000) }
+  })
+
+  it('keeps all values out of KV where none is bound', async () => {
+    await client('nearKeyValue').set('near', 'abc', 90)
+    expect(await client('nearKeyValue').get('near')).toBe('abc')
+    expect(await client('farKeyValue').get('near')).toBe(null)
+  })
+
   it('finds long-lived values where the cache does not have them, until they expire', async () => {
     await client('keyValue').set('token', 'abc', 90)
     expect(await client('farKeyValue').get('token')).toBe('abc')
