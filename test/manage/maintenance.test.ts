@@ -96,6 +96,23 @@ describe('maintenance by cron', () => {
     expect((await world.repositories.catalog.usage()).blobs).toBe(0)
   })
 
+  it('leaves what a job may not do any more to its next turn', async () => {
+    const world = await createWorld({ options: { collectGraceSeconds: 0 } })
+    await world.keep('files', 'a')
+    await world.clock.advance(1)
+    await flush(world.repositories, {})
+    await world.clock.advance(1)
+    const asked: string[] = []
+    await runMaintenance(world.repositories, job => {
+      asked.push(job)
+      return job === 'collect' ? AbortSignal.abort() : undefined
+    })
+    expect(asked).toEqual(['sweep', 'evict', 'collect'])
+    expect((await world.repositories.catalog.usage()).blobs).toBe(1)
+    await runMaintenance(world.repositories)
+    expect((await world.repositories.catalog.usage()).blobs).toBe(0)
+  })
+
   it('leaves a job to the process that is at it', async () => {
     const world = await createWorld({ options: { collectGraceSeconds: 0 } })
     await world.keep('files', 'a')
