@@ -382,7 +382,10 @@ describe('a stage', () => {
 
 /** What was read last may still be on its way there. */
 async function clear(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
+  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
+  await remove()
+  await new Promise(resolve => setTimeout(resolve, 20))
+  await remove()
 }
 
 function cacheOf(store: BlobStore, directory: string, limitBytes: number, logged: string[] = []) {
