@@ -37,7 +37,7 @@ export interface R2PartLike {
 
 export interface R2UploadLike {
   /** Numbers start at 1; all parts but the last have one size. */
-  uploadPart(partNumber: number, value: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<R2PartLike>
+  uploadPart(partNumber: number, value: ReadableStream | Uint8Array<ArrayBuffer>): Promise<R2PartLike>
   complete(parts: R2PartLike[]): Promise<R2ObjectLike>
   abort(): Promise<void>
 }

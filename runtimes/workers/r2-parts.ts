@@ -13,7 +13,7 @@ import { listObjects } from './r2-bucket.ts'
 export const STAGING = 'staging/'
 export const SUSPENDED = 'suspended'
 const PART_BYTES = 8 * 1024 * 1024
-/** In memory together while assembling. */
+/** They pass by while assembling, and are never in memory. */
 const PARTS_AT_ONCE = 4
 const KEYS_AT_ONCE = 1000
 /** A writer that lives shows it this often. */
@@ -73,7 +73,7 @@ export function createR2Parts(
     if (part?.size !== PART_BYTES) {
       throw new Problem('store-broken', `Cannot commit stage ${id}: part ${number} is no longer whole`)
     }
-    return upload.uploadPart(number, await part.arrayBuffer())
+    return upload.uploadPart(number, part.body)
   }
 
   async function copyAll(upload: R2UploadLike): Promise<void> {
