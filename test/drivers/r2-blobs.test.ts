@@ -105,7 +105,7 @@ describe.skipIf('Bun' in globalThis)('R2 (miniflare needs Node)', () => {
     const numbers = Array.from({ length: 30 }, (_, i) => i * 0x0888_8888)
     for (const number of numbers) await abandoned(number)
     const narrow: R2BucketLike = {
-      ...bucketCalls(),
+      ...bucket,
       list: options => bucket.list({ ...options, limit: 3 } as never),
     }
     const store = createR2Blobs(narrow, parts)
