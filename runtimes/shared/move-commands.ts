@@ -6,16 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { stores } from '../../src/app.ts'
-import { createJsonLog } from '../../src/drivers/json-log.ts'
 import { createSystemClock } from '../../src/drivers/system-clock.ts'
 import { Problem } from '../../src/model/problem.ts'
-import type { Log } from '../../src/ports/log.ts'
 import { createBackupTarget, openBackupSource } from './backup-file.ts'
 import type { Environment } from './environment.ts'
 import { createFileBlobs } from './file-blobs.ts'
 import type { Ground } from './ground.ts'
 import { nodeHasher } from './node-hasher.ts'
 import { type OpenedStore, openStore, placesOf } from './open-store.ts'
+import { createPlainLog } from './plain-log.ts'
 import { createProgressLines, type Progress, plural, printBytes } from './progress-lines.ts'
 import { writeText } from './standard-output.ts'
 import { environmentOf, printStoreName, type StoreName } from './store-name.ts'
@@ -70,7 +69,7 @@ export async function backup(
           directory,
           hasher: nodeHasher,
           clock: createSystemClock(),
-          log: commandLog(),
+          log: createPlainLog('info'),
         }),
         hasher: nodeHasher,
         program: version,
@@ -80,7 +79,7 @@ export async function backup(
         fault: tell.fault,
       })
       await target.finish()
-      tell.say(`Backed up ${tell.amount(made)}. It holds secrets: keep it like one`)
+      tell.say(`Backed up ${tell.amount(made)}. It may hold secrets: keep it like one`)
       if (made.leftOut > 0)
         tell.say(
           `${plural(made.leftOut, 'object was', 'objects were')} dropped or replaced meanwhile, and left out`,
@@ -134,7 +133,7 @@ async function withStore(
 ): Promise<number> {
   const transport = ground.openTransport()
   try {
-    const store = await openStore(environment, { isNew, transport, log: commandLog() })
+    const store = await openStore(environment, { isNew, transport, log: createPlainLog('info') })
     try {
       return await work(store)
     } finally {
@@ -143,11 +142,6 @@ async function withStore(
   } finally {
     await transport.close()
   }
-}
-
-/** Standard output may be the backup. */
-function commandLog(): Log {
-  return createJsonLog({ write: text => writeText(2, text), level: 'warn', clock: createSystemClock() })
 }
 
 interface Amount {

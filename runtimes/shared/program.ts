@@ -14,13 +14,20 @@ import { checkSettingsFile } from './settings-file.ts'
 import { writeText } from './standard-output.ts'
 import { version } from './version.ts'
 
+/** Any time will do. */
+const AWAKE_MS = 3_600_000
+
 export async function runProgram(ground: Ground): Promise<void> {
+  // Waits of our own keep no process alive: left alone with them, Node would end, and Bun never sleep.
+  const awake = setInterval(() => {}, AWAKE_MS)
   try {
     const exitCode = await run(ground, process.argv.slice(2))
     if (exitCode !== null) process.exit(exitCode)
   } catch (error) {
     writeText(2, `artifactapi: ${describe(error)}\n`)
     process.exit(1)
+  } finally {
+    clearInterval(awake)
   }
 }
 

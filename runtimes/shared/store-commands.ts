@@ -7,7 +7,8 @@ import type { App } from '../../src/app.ts'
 import { Problem } from '../../src/model/problem.ts'
 import type { Environment } from './environment.ts'
 import type { Ground } from './ground.ts'
-import { openApp, openLog } from './open-app.ts'
+import { openApp } from './open-app.ts'
+import { createPlainLog } from './plain-log.ts'
 import { plural, printBytes } from './progress-lines.ts'
 import { writeText } from './standard-output.ts'
 import { createStreamDelivery } from './stream-delivery.ts'
@@ -75,8 +76,8 @@ async function withStore(
     environment: withDirectory(command, environment),
     transport: ground.openTransport(),
     delivery: createStreamDelivery(),
-    // What the command prints says it all; a log of the same would only be in its way.
-    log: openLog({ ...environment, logLevel: 'error' }),
+    // What the command prints says nearly all.
+    log: createPlainLog('error'),
     adminToken: null,
   })
   try {
