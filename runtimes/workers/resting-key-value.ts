@@ -8,28 +8,36 @@ import type { Log } from '../../src/ports/log.ts'
 const REST_MS = 5_000
 const WARNING_PAUSE_MS = 60_000
 
+/** What an isolate knows of the back end: plain data, which all its Workers and Durable Objects may share. */
+export interface Rest {
+  until: number
+  warnedAt: number
+}
+
 export interface RestingParts {
   /** For messages. */
   readonly name: string
   /** Made anew for each call: what one request has sent must not wait for another one. */
   readonly openFar: () => KeyValue
   readonly near: KeyValue
+  readonly rest: Rest
   readonly clock: Clock
   readonly log: Log
 }
 
-export function withRestingKeyValue({ name, openFar, near, clock, log }: RestingParts): KeyValue {
-  let restsUntil = Number.NEGATIVE_INFINITY
-  let warnedAt = Number.NEGATIVE_INFINITY
+export function newRest(): Rest {
+  return { until: Number.NEGATIVE_INFINITY, warnedAt: Number.NEGATIVE_INFINITY }
+}
 
+export function withRestingKeyValue({ name, openFar, near, rest, clock, log }: RestingParts): KeyValue {
   async function ask<Result>(work: (keyValue: KeyValue) => Promise<Result>): Promise<Result> {
-    if (clock.now() < restsUntil) return work(near)
+    if (clock.now() < rest.until) return work(near)
     try {
       return await work(openFar())
     } catch (error) {
-      restsUntil = clock.now() + REST_MS
-      if (clock.now() - warnedAt >= WARNING_PAUSE_MS) {
-        warnedAt = clock.now()
+      rest.until = clock.now() + REST_MS
+      if (clock.now() - rest.warnedAt >= WARNING_PAUSE_MS) {
+        rest.warnedAt = clock.now()
         log.warn(`${name} is away; values are kept near until it is back`, { error })
       }
       return work(near)

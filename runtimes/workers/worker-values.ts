@@ -9,7 +9,7 @@ import type { KeyValue } from '../../src/ports/key-value.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Part } from '../../src/services.ts'
 import type { Bindings } from './bindings.ts'
-import { withRestingKeyValue } from './resting-key-value.ts'
+import { newRest, withRestingKeyValue } from './resting-key-value.ts'
 import type { WorkerEnvironment } from './worker-environment.ts'
 import { createWorkersKeyValue } from './workers-key-value.ts'
 
@@ -17,6 +17,8 @@ export interface WorkerValues {
   readonly keyValue: KeyValue
   readonly part: Part
 }
+
+const rest = newRest()
 
 export function openWorkerValues(
   env: Bindings,
@@ -40,7 +42,7 @@ export function openWorkerValues(
     await openFar().get('ready')
   }
   return {
-    keyValue: withRestingKeyValue({ name, openFar, near, clock, log }),
+    keyValue: withRestingKeyValue({ name, openFar, near, rest, clock, log }),
     part: { name: 'values', product: `${name}; while it is away ${own}`, isNeeded: false, check },
   }
 }

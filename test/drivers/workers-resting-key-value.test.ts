@@ -1,7 +1,7 @@
 // Values of a back end that fails: near ones stand in for them, without a wait for each request.
 
 import { expect, it } from 'vitest'
-import { withRestingKeyValue } from '../../runtimes/workers/resting-key-value.ts'
+import { newRest, withRestingKeyValue } from '../../runtimes/workers/resting-key-value.ts'
 import { createMemoryKeyValue } from '../../src/drivers/memory-key-value.ts'
 import type { KeyValue } from '../../src/ports/key-value.ts'
 import { describeKeyValue } from '../contracts/key-value.ts'
@@ -24,7 +24,14 @@ function open() {
     delete: key => call(() => far.delete(key)),
   })
   const near = createMemoryKeyValue(clock)
-  const keyValue = withRestingKeyValue({ name: 'Upstash', openFar, near, clock, log: listLog(logged) })
+  const keyValue = withRestingKeyValue({
+    name: 'Upstash',
+    openFar,
+    near,
+    rest: newRest(),
+    clock,
+    log: listLog(logged),
+  })
   return { clock, far, near, logged, state, keyValue }
 }
 
