@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { connectPostgres } from '../../runtimes/shared/postgres-connection.ts'
 import { createPostgresBroadcast } from '../../src/drivers/postgres-broadcast.ts'
-import type { PostgresOptions } from '../../src/drivers/postgres-connection.ts'
+import type { ConnectPostgres, PostgresOptions } from '../../src/drivers/postgres-connection.ts'
 import { createPostgresDatabase } from '../../src/drivers/postgres-database.ts'
 import { createPostgresPool, type PostgresPool } from '../../src/drivers/postgres-pool.ts'
 import { createSystemClock } from '../../src/drivers/system-clock.ts'
@@ -24,6 +24,8 @@ export const POSTGRES_NEEDS = 'needs PostgreSQL: apt-get install postgresql'
 
 export interface PostgresService {
   readonly port: number
+  /** Where its Unix socket is. */
+  readonly directory: string
   /** With a schema of its own each time, unless one is named. */
   options(more?: Partial<PostgresOptions>): PostgresOptions
   /** The variables that choose it. */
@@ -61,6 +63,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   let schemas = 0
   return {
     port,
+    directory,
     options: more => ({
       host: '127.0.0.1',
       port,
@@ -85,7 +88,10 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       await run(SCRIPT, ['restart', directory])
     },
     freeze() {
-      const pids = processesOf(directory)
+      const [server = 0] = pidsIn(join(directory, 'data/postmaster.pid'))
+      // It first, so that it starts no other.
+      process.kill(server, 'SIGSTOP')
+      const pids = [server, ...pidsIn(`/proc/${server}/task/${server}/children`)]
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
       return () => {
         for (const pid of pids) process.kill(pid, 'SIGCONT')
@@ -112,11 +118,15 @@ export interface OpenedPostgres {
   close(): Promise<void>
 }
 
-export function openPostgres(options: PostgresOptions, more: { patienceMs?: number } = {}): OpenedPostgres {
+export function openPostgres(
+  options: PostgresOptions,
+  more: { readonly patienceMs?: number; readonly connect?: ConnectPostgres } = {},
+): OpenedPostgres {
   const clock = createSystemClock()
   const logged: string[] = []
   const log = listLog(logged)
-  const pool = createPostgresPool({ options, connect: connectPostgres, clock, log, ...more })
+  const { patienceMs, connect = connectPostgres } = more
+  const pool = createPostgresPool({ options, connect, clock, log, patienceMs })
   const broadcast = createPostgresBroadcast({ pool, connect: connectPostgres, clock, log })
   return {
     pool,
@@ -130,11 +140,9 @@ export function openPostgres(options: PostgresOptions, more: { patienceMs?: numb
   }
 }
 
-/** The server and all it started. */
-function processesOf(directory: string): number[] {
-  const [first = ''] = readFileSync(join(directory, 'data/postmaster.pid'), 'utf8').split('\n')
-  const children = readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim().split(' ')
-  return [first, ...children].map(Number)
+function pidsIn(file: string): number[] {
+  const [line = ''] = readFileSync(file, 'utf8').split('\n')
+  return line.split(' ').filter(Boolean).map(Number)
 }
 
 // A test run that is broken off leaves no server behind.
