@@ -1,8 +1,8 @@
 // Which back ends the environment selects: any variable of a group selects it, and the rest of the group has
 // defaults. With nothing set everything is embedded.
 
-import type { PostgresOptions } from '../../src/drivers/postgres-database.ts'
-import type { RedisOptions } from '../../src/drivers/redis-connection.ts'
+import type { PostgresOptions } from '../../src/drivers/postgres-connection.ts'
+import type { RedisOptions } from '../../src/drivers/redis-commands.ts'
 import type { S3Options } from '../../src/drivers/s3-requests.ts'
 import { parseSize, SIZE_WORDS } from '../../src/model/size.ts'
 import { type EnvironmentVariable, environmentVariables, type VariableName } from './environment-table.ts'

@@ -20,13 +20,15 @@ export function createProgressLines(
   print: (line: string) => void = line => writeText(2, `${line}\n`),
   now: () => number = () => performance.now(),
 ): (progress: Progress) => void {
-  const startedAt = now()
-  let printedAt = startedAt
+  let printedAt = now()
+  /** Whatever came before the first object says nothing about how long they take. */
+  let startedAt: number | null = null
   let printedBytes = 0
   let waitMs = FIRST_MS
 
   return progress => {
     const at = now()
+    startedAt ??= at
     if (at - printedAt < waitMs) return
     const rate = ((progress.copiedBytes - printedBytes) / (at - printedAt)) * 1000
     print(lineOf(progress, rate, at - startedAt))

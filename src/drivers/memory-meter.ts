@@ -24,6 +24,7 @@ const HELP: Readonly<Record<MetricName, string>> = {
   artifactapi_origin_bytes_total: 'Body bytes received from origins.',
   artifactapi_origin_requests_total: 'Requests sent to origins.',
   artifactapi_origin_seconds: 'Time from a request to an origin until its headers arrived.',
+  artifactapi_part_up: '1 while a back end answers, by its part of the service.',
   artifactapi_request_seconds: 'Time from a request until its answer began.',
   artifactapi_requests_total: 'Requests of clients by outcome.',
   artifactapi_scrubbed_bytes_total: 'Bytes read back and compared with their digest.',

@@ -26,6 +26,7 @@ export const STATUS_OF_PROBLEM = {
   'store-broken': 500,
   'database-busy': 503,
   'database-broken': 500,
+  'values-broken': 503,
   cancelled: 499,
   /** Another process that brought something is gone. */
   'peer-lost': 502,

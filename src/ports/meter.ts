@@ -44,5 +44,6 @@ export type GaugeName =
   | 'artifactapi_store_objects'
   | 'artifactapi_store_free_bytes'
   | 'artifactapi_hot_bytes'
+  | 'artifactapi_part_up'
 
 export type MetricName = CounterName | HistogramName | GaugeName

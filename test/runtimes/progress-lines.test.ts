@@ -13,6 +13,7 @@ describe('the lines of progress', () => {
       line => lines.push(line),
       () => now,
     )
+    report({ pass: 1, objects: 1, bytes: 0, allObjects: 10_000, allBytes: 4 * GB, copiedBytes: 0 })
     now = 10_000
     report({ pass: 1, objects: 1200, bytes: GB, allObjects: 10_000, allBytes: 4 * GB, copiedBytes: GB / 2 })
     now = 20_000
@@ -47,7 +48,9 @@ describe('the lines of progress', () => {
     )
     now = 1000
     report({ pass: 1, objects: 1, bytes: 0, allObjects: 1, allBytes: 0, copiedBytes: 0 })
-    expect(lines).toEqual(['1 of 1 objects, 0 B of 0 B, 0 B/s'])
+    now = 5000
+    report({ pass: 1, objects: 1, bytes: 0, allObjects: 1, allBytes: 0, copiedBytes: 0 })
+    expect(lines).toEqual(['1 of 1 objects, 0 B of 0 B, 0 B/s', '1 of 1 objects, 0 B of 0 B, 0 B/s'])
   })
 
   it.each([

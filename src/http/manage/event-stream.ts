@@ -1,5 +1,5 @@
 // Live events as server-sent events. A watcher that reads slower than things happen loses the oldest of what waits
-// for it, is told how many, and costs nobody else anything.
+// for it, is told how many, and costs nobody else anything. What another process could not send counts as lost too.
 
 import type { EventHub, LiveEvent } from '../../manage/events.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -22,17 +22,24 @@ export function eventStream(hub: EventHub, clock: Clock, lastId: number | null):
   let lost = 0
   let wake = () => {}
 
-  const stop = hub.subscribe(event => {
-    waiting.push(event)
-    if (waiting.length > WAITING_LIMIT) {
-      waiting.shift()
-      lost++
-    }
-    wake()
-  })
+  const stop = hub.subscribe(
+    event => {
+      waiting.push(event)
+      if (waiting.length > WAITING_LIMIT) {
+        waiting.shift()
+        lost++
+      }
+      wake()
+    },
+    events => {
+      lost += events ?? Number.NaN
+      wake()
+    },
+  )
 
   function takeText(): string {
-    const notice = lost === 0 ? '' : `event: lost\ndata: {"events":${lost}}\n\n`
+    // Null when nobody knows how many: what is not a number is null in JSON.
+    const notice = lost === 0 ? '' : `event: lost\ndata: ${JSON.stringify({ events: lost })}\n\n`
     lost = 0
     return notice + waiting.splice(0).map(printEvent).join('')
   }
@@ -53,7 +60,7 @@ export function eventStream(hub: EventHub, clock: Clock, lastId: number | null):
       if (hub.closed.aborted) end()
     },
     async pull(controller) {
-      if (waiting.length === 0 && !ended.signal.aborted) await quiet()
+      if (waiting.length === 0 && lost === 0 && !ended.signal.aborted) await quiet()
       if (ended.signal.aborted) return controller.close()
       const text = takeText()
       controller.enqueue(encoder.encode(text === '' ? ': quiet\n\n' : text))
