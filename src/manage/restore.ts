@@ -15,8 +15,9 @@ import {
 import { Problem } from '../model/problem.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import { createTarReader, type TarEntry, type TarReader } from '../streams/untar.ts'
+import { createMoveGauge, type MoveProgress } from './move-gauge.ts'
 import { createRestoredBlobs, type RestoredBlobs } from './restored-blobs.ts'
-import type { MoveProgress, ObjectFault, Store } from './stores.ts'
+import type { ObjectFault, Store } from './stores.ts'
 
 const RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -57,10 +58,12 @@ export async function restore(given: Restore): Promise<Restored> {
   try {
     const manifest = await source.manifest()
     const mayBeThere = await admit(to, manifest, given.isForced)
-    const blobs = createRestoredBlobs({ to, mayBeThere, fault: given.fault })
+    const gauge = createMoveGauge(given.report)
+    gauge.begin(1, manifest)
+    const blobs = createRestoredBlobs({ to, mayBeThere, gauge, fault: given.fault })
     const records: Records = { repositories: 0, secrets: 0, keptSecrets: [] }
     try {
-      const end = await readAll(given, { source, manifest, blobs, records })
+      const end = await readAll(to, { source, blobs, records })
       if (end.id !== manifest.id || end.entries !== source.names() || !isAll(end, blobs))
         throw unusable('something is missing in the middle of the backup')
       await blobs.finish()
@@ -78,13 +81,11 @@ export async function restore(given: Restore): Promise<Restored> {
 
 interface Reading {
   readonly source: RecordReader
-  readonly manifest: BackupManifest
   readonly blobs: RestoredBlobs
   readonly records: Records
 }
 
-async function readAll(given: Restore, { source, manifest, blobs, records }: Reading): Promise<BackupEnd> {
-  const { stock } = given.to
+async function readAll({ stock }: Store, { source, blobs, records }: Reading): Promise<BackupEnd> {
   for (;;) {
     const { entry, meaning } = await source.next()
     if (meaning.kind === 'end') return readEnd((await source.lines(entry, meaning.sum))[0] ?? '')
@@ -105,15 +106,6 @@ async function readAll(given: Restore, { source, manifest, blobs, records }: Rea
       if (!blobs.isOf(meaning.sha256, rows))
         throw unusable(`${entry.name} does not follow its blob in the backup`)
       await blobs.keep(rows)
-      const { seen, written } = blobs
-      given.report({
-        pass: 1,
-        objects: seen.objects,
-        bytes: seen.bytes,
-        allObjects: manifest.objects,
-        allBytes: manifest.bytes,
-        copiedBytes: written.bytes,
-      })
     } else throw unusable(`${entry.name} is in the middle of the backup`)
   }
 }

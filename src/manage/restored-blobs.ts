@@ -4,6 +4,7 @@
 import type { ListedObject } from '../catalog/catalog.ts'
 import type { Stage } from '../ports/blob-store.ts'
 import { createCrew } from './crew.ts'
+import type { MoveGauge, OpenBlob } from './move-gauge.ts'
 import { commitTo, faultOf, isHeld, type ObjectFault, SourceFault, type Store, stageFor } from './stores.ts'
 
 const AT_ONCE = 8
@@ -31,7 +32,10 @@ interface Pending {
   readonly size: number
   /** Null when the store has it. */
   readonly stage: Stage | null
-  /** Once rows followed: false when its bytes are wrong. */
+  readonly passing: OpenBlob
+  /** Rows followed. */
+  isSeen?: boolean
+  /** Once it is being kept: false when its bytes are wrong. */
   isGood?: Promise<boolean>
 }
 
@@ -39,10 +43,11 @@ export interface RestoredBlobsParts {
   readonly to: Store
   /** False where the store is known to have nothing of it. */
   readonly mayBeThere: boolean
+  readonly gauge: MoveGauge
   fault(fault: ObjectFault): void
 }
 
-export function createRestoredBlobs({ to, mayBeThere, fault }: RestoredBlobsParts): RestoredBlobs {
+export function createRestoredBlobs({ to, mayBeThere, gauge, fault }: RestoredBlobsParts): RestoredBlobs {
   const crew = createCrew(AT_ONCE)
   const seen = { objects: 0, blobs: 0, bytes: 0 }
   const written = { objects: 0, blobs: 0, bytes: 0 }
@@ -50,10 +55,14 @@ export function createRestoredBlobs({ to, mayBeThere, fault }: RestoredBlobsPart
   let outdated = 0
   let faults = 0
 
-  async function fill(stage: Stage, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+  async function fill({ stage, passing }: Pending, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+    if (stage === null) return
     try {
-      // The reader goes on with the rest of the same memory.
-      for await (const chunk of chunks) await stage.write(chunk.slice())
+      for await (const chunk of chunks) {
+        // The reader goes on with the rest of the same memory.
+        await stage.write(chunk.slice())
+        passing.pass(chunk.byteLength)
+      }
     } catch (error) {
       await drop(stage)
       throw error
@@ -63,7 +72,9 @@ export function createRestoredBlobs({ to, mayBeThere, fault }: RestoredBlobsPart
   async function leave(): Promise<void> {
     const left = current
     current = null
-    if (left?.isGood === undefined && left?.stage) await drop(left.stage)
+    if (left === null || left.isGood !== undefined) return
+    left.passing.end(false)
+    if (left.stage !== null) await drop(left.stage)
   }
 
   async function commit({ stage, size }: Pending): Promise<boolean> {
@@ -106,19 +117,23 @@ export function createRestoredBlobs({ to, mayBeThere, fault }: RestoredBlobsPart
       await leave()
       const isThere = mayBeThere && (await isHeld(to, sha256, size))
       const stage = isThere ? null : await stageFor(to, sha256, size)
-      if (stage !== null) await fill(stage, chunks)
-      current = { sha256, size, stage }
+      current = { sha256, size, stage, passing: gauge.openBlob() }
+      await fill(current, chunks)
     },
     isOf: (sha256, rows) =>
       current?.sha256 === sha256 && rows.every(row => row.sha256 === sha256 && row.size === current?.size),
     async keep(rows) {
       const blob = current
       if (blob === null) return
-      if (blob.isGood === undefined) {
+      const isFirst = !blob.isSeen
+      if (isFirst) {
         seen.blobs++
         seen.bytes += blob.size
+        blob.isSeen = true
+        blob.passing.end(blob.stage !== null)
       }
       seen.objects += rows.length
+      gauge.count(rows.length, isFirst ? blob.size : 0)
       await crew.take(() => place(blob, rows))
     },
     async finish() {

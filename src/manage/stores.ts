@@ -24,17 +24,6 @@ export interface ObjectFault {
   readonly isUpload: boolean
 }
 
-export interface MoveProgress {
-  /** All is gone through, and where it changed meanwhile again. */
-  readonly pass: number
-  readonly objects: number
-  readonly bytes: number
-  /** More may come while it runs. */
-  readonly allObjects: number
-  readonly allBytes: number
-  readonly copiedBytes: number
-}
-
 /** A blob whose bytes are wrong, or cannot be had. */
 export class SourceFault extends Error {
   readonly fault: BlobFault

@@ -2,10 +2,11 @@
 // target never has a row without bytes, wherever this ends. What is there already is not copied again, so that a run
 // which was broken off, and every later one, goes on. Rows that are newer in the target stay.
 
-import type { ListedObject } from '../catalog/catalog.ts'
+import type { KnownBlob, ListedObject } from '../catalog/catalog.ts'
 import type { Clock } from '../ports/clock.ts'
 import { createTurns, workThrough } from './crew.ts'
 import { compareStocks, type Difference, isSameObject } from './differences.ts'
+import { createMoveGauge, type MoveGauge, type MoveProgress } from './move-gauge.ts'
 import {
   chunksOf,
   commitTo,
@@ -14,7 +15,6 @@ import {
   isHeld,
   isStillNamed,
   MOST_FAULTS,
-  type MoveProgress,
   type ObjectFault,
   openSource,
   SourceFault,
@@ -67,7 +67,8 @@ interface Tally {
 export async function transfer(given: Transfer): Promise<Transferred> {
   const { from, to } = given
   const tally: Tally = { objects: 0, outdated: 0, blobs: 0, bytes: 0 }
-  const copier = createCopier(given, tally)
+  const gauge = createMoveGauge(given.report)
+  const copier = createCopier(given, tally, gauge)
   const inTurn = createTurns()
   const faulty = new Set<string>()
   let repositories = 0
@@ -75,9 +76,8 @@ export async function transfer(given: Transfer): Promise<Transferred> {
   let outdated = 0
 
   async function pass(number: number): Promise<boolean> {
-    const all = await from.stock.totals()
+    gauge.begin(number, await from.stock.totals())
     const before = tally.objects
-    const seen = { objects: 0, bytes: 0 }
     const uses: ListedObject[] = []
     const placeUses = () => to.stock.placeUses(uses.splice(0))
     outdated = 0
@@ -85,15 +85,7 @@ export async function transfer(given: Transfer): Promise<Transferred> {
       await bring(difference, number === 1)
       if (isUsedLater(difference)) uses.push(difference.row)
       if (uses.length >= USES_AT_ONCE) await placeUses()
-      seen.objects++
-      seen.bytes += difference.row.size
-      given.report({
-        pass: number,
-        ...seen,
-        allObjects: Math.max(all.objects, seen.objects),
-        allBytes: Math.max(all.bytes, seen.bytes),
-        copiedBytes: tally.bytes,
-      })
+      gauge.count(1, difference.row.size)
     })
     await placeUses()
     for (const each of await from.stock.repositories())
@@ -142,13 +134,16 @@ export async function transfer(given: Transfer): Promise<Transferred> {
 }
 
 /** Copies blobs that are not there. */
-function createCopier({ from, to, hasSameBlobs }: Transfer, tally: Tally) {
+function createCopier({ from, to, hasSameBlobs }: Transfer, tally: Tally, gauge: MoveGauge) {
   const faults = new Map<string, SourceFault>()
   const beInPatience = createPatience()
 
   async function attempt(sha256: string, size: number): Promise<void> {
+    const passing = gauge.openBlob()
+    let isKept = false
     try {
-      await copyBlob(from, to, sha256, size)
+      await copyBlob(from, to, { sha256, size }, bytes => passing.pass(bytes))
+      isKept = true
       beInPatience(null)
     } catch (error) {
       if (error instanceof SourceFault) {
@@ -156,6 +151,8 @@ function createCopier({ from, to, hasSameBlobs }: Transfer, tally: Tally) {
         faults.set(sha256, error)
       }
       throw error
+    } finally {
+      passing.end(isKept)
     }
   }
 
@@ -174,11 +171,20 @@ function createCopier({ from, to, hasSameBlobs }: Transfer, tally: Tally) {
   }
 }
 
-async function copyBlob(from: Store, to: Store, sha256: string, size: number): Promise<void> {
+async function copyBlob(
+  from: Store,
+  to: Store,
+  { sha256, size }: KnownBlob,
+  pass: (bytes: number) => void,
+): Promise<void> {
   const blob = await openSource(from.blobs, sha256, size)
   const stage = await stageFor(to, sha256, size)
   try {
-    for await (const chunk of chunksOf(blob)) await stage.write(chunk)
+    for await (const chunk of chunksOf(blob)) {
+      const { byteLength } = chunk
+      await stage.write(chunk)
+      pass(byteLength)
+    }
     await commitTo(to, stage)
   } finally {
     await stage.discard()

@@ -1,7 +1,8 @@
 // Moving a store: whole, once, over and over, broken off, and while it is in use.
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { BlobFault, MoveProgress, ObjectFault } from '../../src/manage/stores.ts'
+import type { MoveProgress } from '../../src/manage/move-gauge.ts'
+import type { BlobFault, ObjectFault } from '../../src/manage/stores.ts'
 import { type Transferred, transfer } from '../../src/manage/transfer.ts'
 import type { BlobStore } from '../../src/ports/blob-store.ts'
 import { sha256Of } from '../pattern-body.ts'
@@ -88,19 +89,27 @@ describe('moving a store', () => {
     expect(Object.keys(await to.contents())).toHaveLength(1800)
   })
 
-  it('tells how far it is', async () => {
-    for (let i = 0; i < 5; i++) await from.keep(`files/${i}`, `content ${i}`)
+  it('tells how far it is, also in the middle of a blob', async () => {
+    const large = 'x'.repeat(1_000_000)
+    for (const content of ['one', 'four', large]) await from.keep(`files/${content.length}`, content)
     const told: MoveProgress[] = []
     await move(progress => told.push(progress))
-    expect(told.filter(({ pass }) => pass === 1).map(({ objects }) => objects)).toEqual([1, 2, 3, 4, 5])
-    expect(told.find(({ pass, objects }) => pass === 1 && objects === 5)).toEqual({
-      pass: 1,
-      objects: 5,
-      bytes: 45,
-      allObjects: 5,
-      allBytes: 45,
-      copiedBytes: 45,
-    })
+    const first = told.filter(({ pass }) => pass === 1)
+    const all = { pass: 1, allObjects: 3, allBytes: 1_000_007 }
+    expect(first.at(-1)).toEqual({ ...all, objects: 3, bytes: 1_000_007, copiedBytes: 1_000_007 })
+    expect(first.some(({ bytes }) => bytes > 200_000 && bytes < 1_000_000)).toBe(true)
+    expect(first.every(({ bytes, copiedBytes }) => bytes <= 1_000_007 && copiedBytes <= 1_000_007)).toBe(true)
+    const counts = first.map(({ objects }) => objects)
+    expect(counts).toEqual([...counts].sort())
+  })
+
+  it('takes back what it told of a blob that turned out wrong', async () => {
+    await from.keep('files/bad', 'x'.repeat(1_000_000))
+    await from.damage('x'.repeat(1_000_000))
+    const told: MoveProgress[] = []
+    await move(progress => told.push(progress))
+    expect(told.some(({ copiedBytes }) => copiedBytes > 0)).toBe(true)
+    expect(told.at(-1)?.copiedBytes).toBe(0)
   })
 })
 
