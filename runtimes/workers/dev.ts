@@ -25,6 +25,9 @@ export interface Workerd {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const DEVELOPMENT_PORT = 8787
+/** Variables of the shell that the Worker gets. */
+const HANDED_ON =
+  /^(ADMIN_TOKEN|PUBLIC_URL|LOG_LEVEL|ANONYMOUS_READ|CACHE_MAX_SIZE|DB[A-Z]+|REDIS_(URL|TOKEN)|MAINTENANCE_CALLS)$/
 
 export async function startWorkerd({ yaml, env, port = 0, dataDir }: WorkerdOptions): Promise<Workerd> {
   const worker = new Miniflare({
@@ -60,11 +63,11 @@ function bundle(): string {
 }
 
 async function develop(): Promise<void> {
-  const { CONFIG_PATH = 'remotes.yaml', ADMIN_TOKEN, PUBLIC_URL, LOG_LEVEL } = process.env
+  const { CONFIG_PATH = 'remotes.yaml', ADMIN_TOKEN } = process.env
   const path = resolve(root, CONFIG_PATH)
   const isThere = existsSync(path)
-  const chosen = Object.entries({ ADMIN_TOKEN, PUBLIC_URL, LOG_LEVEL }).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value] as const],
+  const chosen = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== undefined && HANDED_ON.test(name) ? [[name, value] as const] : [],
   )
   const worker = await startWorkerd({
     yaml: isThere ? readFileSync(path, 'utf8') : '',
