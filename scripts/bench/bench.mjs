@@ -8,6 +8,8 @@
 //   --rounds=3 --seconds=5  how often and how long
 //   --nginx-log=line        nginx writes its log line by line, not in batches
 //   --command='bun x.ts'    another way to start artifactapi, for profilers
+//
+// npm run bench -- scale: the catalog with up to a million objects (scale.mjs).
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -20,13 +22,17 @@ import { coldCrowd, download, firstByte, hits, memory, miss, start } from './mea
 import { rssMegabytes, stopAll } from './processes.mjs'
 import { replicas } from './replicas.mjs'
 import { printTable } from './report.mjs'
+import { scale } from './scale.mjs'
 import { startArtifactapi, startNginx, startOrigin } from './servers.mjs'
 
 const usual = { hits, download, miss, 'first-byte': firstByte, crowd: coldCrowd, memory, start }
 /** What needs more than nginx is run when it is named. */
 const parts = { ...usual, replicas }
 
+const isScale = process.argv[2] === 'scale'
+
 const { values: options } = parseArgs({
+  args: isScale ? [] : process.argv.slice(2),
   options: {
     only: { type: 'string', default: Object.keys(usual).join(',') },
     quick: { type: 'boolean', default: false },
@@ -121,7 +127,8 @@ function preflight() {
   return { nginx: 'nginx', version }
 }
 
-main()
+const work = isScale ? scale(process.argv.slice(3)) : main()
+work
   .catch(error => {
     console.error(error.message)
     return 1

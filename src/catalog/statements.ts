@@ -145,11 +145,20 @@ export const statements = {
     }))
   },
 
-  /** `after` null: from the first key on, which may be empty (the listing at the root of an origin). */
+  /**
+   * `after` null: from the first key on, which may be empty (the listing at the root of an origin). One lower bound, where
+   * there need not be two: SQLite begins at the first one it reads.
+   */
   listObjects: (repository: string, after: string | null, prefix: string, limit: number): Statement => ({
     sql: `select ${COLUMNS}, accessed_at, hits from objects
-      where repository = $1 and key ${after === null ? '>=' : '>'} $2 and key >= $3 and key < $4 order by key limit $5`,
-    values: [repository, after ?? '', prefix, endOfPrefix(prefix), limit],
+      where repository = $1 and key < $3 and ${lowerBound(after, prefix)} order by key limit $4`,
+    values: [
+      repository,
+      after ?? prefix,
+      endOfPrefix(prefix),
+      limit,
+      ...(after === null || after.startsWith(prefix) ? [] : [prefix]),
+    ],
   }),
 
   leastUsed: (limit: number): Statement => ({
@@ -249,6 +258,11 @@ export const statements = {
     sql: 'insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing',
     values: [name, value],
   }),
+}
+
+function lowerBound(after: string | null, prefix: string): string {
+  if (after === null) return 'key >= $2'
+  return after.startsWith(prefix) ? 'key > $2' : 'key > $2 and key >= $5'
 }
 
 /** The least text that is greater than all texts beginning with `prefix`. */

@@ -252,6 +252,15 @@ describeOnEach(openBooks => {
       expect((await catalog.list('a', { prefix, limit: 100 })).map(({ key }) => key)).toEqual(wanted)
     })
 
+    it.each([
+      ['before it', 'a', ['dist/a', 'dist/é', 'dist/日本', 'dist/😀']],
+      ['behind it', 'e', []],
+    ])('goes on with a prefix from a key %s', async (_, after, wanted) => {
+      const catalog = await listed()
+      const page = await catalog.list('a', { prefix: 'dist/', after, limit: 100 })
+      expect(page.map(({ key }) => key)).toEqual(wanted)
+    })
+
     it('goes on within a prefix', async () => {
       const catalog = await listed()
       const page = await catalog.list('a', { prefix: 'dist/', after: 'dist/a', limit: 2 })
