@@ -17,7 +17,7 @@ export interface PostgresPool {
     work: (connection: PostgresConnection) => Promise<Result>,
     workMs?: number,
   ): Promise<Result>
-  /** How long a call may take from now on: longer until the server was reached for the first time. */
+  /** Until when a call that is made now may wait: longer until the server was reached for the first time. */
   deadline(): number
   /** Why the server is known to be away; null while it is not. */
   outage(): string | null
@@ -37,6 +37,8 @@ export interface PoolParts {
 
 const CALL_MS = 5_000
 const PATIENCE_MS = 30_000
+/** Where the server was waited for in vain, and somebody tries all the same. */
+const LEAST_MS = 1_000
 /** Longer than the server itself takes before it gives up: then it is silent. */
 const ANSWER_MS = 5_000
 const PAUSE_MS = 250
@@ -65,6 +67,7 @@ export function createPostgresPool(parts: PoolParts): PostgresPool {
   let opening = 0
   let isProven = false
   let outage: Outage | null = null
+  const patientUntil = clock.now() + patienceMs
   let loggedAt = 0
 
   async function use<Result>(
@@ -217,7 +220,12 @@ export function createPostgresPool(parts: PoolParts): PostgresPool {
   return {
     options,
     use,
-    deadline: () => clock.now() + (isProven ? CALL_MS : patienceMs),
+    deadline() {
+      const now = clock.now()
+      const isTriedInVain = !isProven && outage !== null
+      if (isProven || now >= patientUntil) return now + (isTriedInVain ? LEAST_MS : CALL_MS)
+      return patientUntil
+    },
     outage: () => outage?.reason ?? null,
     suspect,
     async close() {
