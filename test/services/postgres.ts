@@ -58,8 +58,11 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   const directory = mkdtempSync('/tmp/artifactapi-postgres-')
   const port = await freePort()
   const env = { ...process.env, POSTGRES_SETTINGS: settings.join('\n') }
-  await run(SCRIPT, ['start', directory, String(port)], { env })
   running.add(directory)
+  await run(SCRIPT, ['start', directory, String(port)], { env }).catch(async error => {
+    await run(SCRIPT, ['stop', directory])
+    throw error
+  })
   let schemas = 0
   return {
     port,
