@@ -38,7 +38,7 @@ describe.skipIf(!hasPostgres())('Postgres', () => {
       () => heard.push('gap'),
     )
     await until(() => here.broadcast.isConnected() && there.broadcast.isConnected())
-    const thaw = server.freeze()
+    const thaw = await server.freeze()
     await until(() => !there.broadcast.isConnected(), 8_000)
     heard.length = 0
     thaw()

@@ -326,7 +326,7 @@ describe.skipIf(!hasPostgres())('Postgres', () => {
     it('is given up: a server that is silent; it works again as soon as the server does', async () => {
       const { database } = await withTable()
       await Promise.all(Array.from({ length: 5 }, () => database.query('select n from t')))
-      const thaw = server.freeze()
+      const thaw = await server.freeze()
       const began = performance.now()
       try {
         const asked = await Promise.allSettled(

@@ -89,7 +89,7 @@ describe.skipIf(!hasPostgres())('while Postgres', () => {
     const { replicas, options } = await openReplicas()
     const work = await startWork(replicas)
     await sleep(300)
-    const thaw = server.freeze()
+    const thaw = await server.freeze()
     await sleep(8_000)
     thaw()
     const recoveries = [await recovery(replicas)]

@@ -3,6 +3,7 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { connectPostgres } from '../../runtimes/shared/postgres-connection.ts'
@@ -34,7 +35,7 @@ export interface PostgresService {
   crash(): Promise<void>
   restart(): Promise<void>
   /** None of its processes runs any more, until the returned function is called. */
-  freeze(): () => void
+  freeze(): Promise<() => void>
   /** Runs statements as the administrator; rows by line, columns with `|` between. */
   psql(sql: string, database?: string): Promise<string>
   stop(): Promise<void>
@@ -90,14 +91,17 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     async restart() {
       await run(SCRIPT, ['restart', directory])
     },
-    freeze() {
+    async freeze() {
       const [server = 0] = pidsIn(join(directory, 'data/postmaster.pid'))
-      // It first, so that it starts no other.
-      process.kill(server, 'SIGSTOP')
-      const pids = [server, ...pidsIn(`/proc/${server}/task/${server}/children`)]
-      for (const pid of pids) process.kill(pid, 'SIGSTOP')
+      const frozen = new Set<number>()
+      // It first, so that it starts no other; one that it was just starting is found at the next look.
+      for (let isQuiet = false; !isQuiet; await sleep(10)) {
+        const pids = [server, ...pidsIn(`/proc/${server}/task/${server}/children`)]
+        isQuiet = pids.every(pid => frozen.has(pid) && stateOf(pid) !== 'R' && stateOf(pid) !== 'S')
+        for (const pid of pids) if (!frozen.has(pid) && process.kill(pid, 'SIGSTOP')) frozen.add(pid)
+      }
       return () => {
-        for (const pid of pids) process.kill(pid, 'SIGCONT')
+        for (const pid of frozen) process.kill(pid, 'SIGCONT')
       }
     },
     async psql(sql, database = 'postgres') {
@@ -141,6 +145,11 @@ export function openPostgres(
       await pool.close()
     },
   }
+}
+
+/** As in `ps`: running, sleeping, stopped … */
+function stateOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? ''
 }
 
 function pidsIn(file: string): number[] {
