@@ -10,6 +10,8 @@ export interface Holding {
   /** In elapsed milliseconds, and never later than where it is held. */
   until: number
   far: HeldLease | null
+  /** False when it may have been lost there since, or was never held there. */
+  isFarSure: boolean
   near: HeldLease | null
   /** Released or lost: it is never held again. */
   isOver: boolean
@@ -23,6 +25,7 @@ export function createHolding(begun: Begun): Holding {
   let last: Promise<unknown> = Promise.resolve()
   return {
     ...begun,
+    isFarSure: begun.far !== null,
     isOver: false,
     run(work) {
       const next = last.then(work)

@@ -97,10 +97,10 @@ export function withFallbackLease(parts: FallbackLeaseParts): FallbackLease {
   async function renewFar(holding: Holding, ttlSeconds: number): Promise<boolean | null> {
     const { far: held } = holding
     try {
-      if (held === null) return await moveFar(holding, ttlSeconds)
-      const isHeld = await health.attempt(() => held.renew(ttlSeconds))
-      if (!isHeld) holding.far = null
-      return isHeld
+      if (held !== null && (await health.attempt(() => held.renew(ttlSeconds)))) holding.isFarSure = true
+      else if (held !== null) holding.far = null
+      else await moveFar(holding, ttlSeconds)
+      return holding.far !== null
     } catch {
       return null
     }
@@ -130,9 +130,9 @@ export function withFallbackLease(parts: FallbackLeaseParts): FallbackLease {
     return holding.near !== null
   }
 
-  async function moveFar(holding: Holding, ttlSeconds: number): Promise<boolean> {
+  async function moveFar(holding: Holding, ttlSeconds: number): Promise<void> {
     holding.far = await health.attempt(() => far.acquire(holding.name, ttlSeconds, carriedNote(holding)))
-    return holding.far !== null
+    holding.isFarSure = holding.far !== null
   }
 
   /** False when somebody else holds it near. While near does not answer, nobody can take it there. */
@@ -170,7 +170,7 @@ export function withFallbackLease(parts: FallbackLeaseParts): FallbackLease {
     const isMarked = await mark.isSet()
     if (isMarked && !(await isSecured(holding))) return await lose(holding)
     if (health.fault() !== null) return
-    if (holding.far === null) await moveFar(holding, leftSeconds)
+    if (!holding.isFarSure) await renewFar(holding, leftSeconds)
     else if (!isMarked && holding.near !== null) {
       const { near: held } = holding
       holding.near = null
@@ -214,8 +214,13 @@ export function withFallbackLease(parts: FallbackLeaseParts): FallbackLease {
     return readHolder(await near.holder(name), toToken)
   }
 
-  const move = () => awake.abort()
-  health.watch({ away: move, back: move })
+  health.watch({
+    away() {
+      for (const holding of holdings) holding.isFarSure = false
+      awake.abort()
+    },
+    back: () => awake.abort(),
+  })
 
   return {
     acquire,

@@ -46,18 +46,39 @@ export function createFallbackMark(parts: FallbackMarkParts): FallbackMark {
   let graceEndsAt = Number.NEGATIVE_INFINITY
   let setting: Promise<void> = Promise.resolve()
   let own: HeldLease | null = null
+  /** Since when it is set without a break, where this process set it. */
+  let ownSince: number | null = null
+  let isNews = false
   let isKeeping = false
 
   /** That another one has set it will do. */
   async function set(): Promise<void> {
-    if (own === null || !(await own.renew(MARK_SECONDS))) own = await near.acquire(NAME, MARK_SECONDS)
+    if (own === null || !(await own.renew(MARK_SECONDS))) {
+      own = await near.acquire(NAME, MARK_SECONDS)
+      ownSince = own === null ? null : elapsedMs()
+    }
     believedUntil = elapsedMs() + LINGER_MS
   }
 
+  /** While it stays set nobody holds anything that is not in the second place too, and no new grace is needed. */
+  async function warn(): Promise<void> {
+    const isDone = await set().then(
+      () => true,
+      () => false,
+    )
+    if (!isDone) ownSince = null
+    if (isNews) graceEndsAt = (ownSince ?? elapsedMs()) + graceMs
+    if (isDone) isNews = false
+  }
+
   function look(): Promise<void> {
-    const done = attempt(async () => {
-      if ((await near.holder(NAME)) !== null) believedUntil = elapsedMs() + LINGER_MS
-    })
+    const done = near.holder(NAME).then(
+      holder => {
+        if (holder !== null) believedUntil = elapsedMs() + LINGER_MS
+      },
+      // Then nobody gets a lease there, and there is nothing to be warned of.
+      () => {},
+    )
     asked = { at: elapsedMs(), done }
     return done
   }
@@ -68,7 +89,7 @@ export function createFallbackMark(parts: FallbackMarkParts): FallbackMark {
     do {
       await clock.sleep(KEEP_MS, ended.signal)
       if (ended.signal.aborted) return
-      setting = attempt(set)
+      setting = warn()
       await setting
     } while (health.fault() !== null)
     isKeeping = false
@@ -76,10 +97,8 @@ export function createFallbackMark(parts: FallbackMarkParts): FallbackMark {
 
   health.watch({
     away() {
-      graceEndsAt = Number.POSITIVE_INFINITY
-      setting = attempt(set).then(() => {
-        graceEndsAt = elapsedMs() + graceMs
-      })
+      isNews = true
+      setting = warn()
       void keep()
     },
   })
@@ -94,17 +113,10 @@ export function createFallbackMark(parts: FallbackMarkParts): FallbackMark {
     look,
     async graceOver() {
       await setting
-      for (;;) {
-        const waitMs = graceEndsAt - elapsedMs()
-        if (!(waitMs > 0) || ended.signal.aborted) return
-        await clock.sleep(waitMs, ended.signal)
-      }
+      // Once, however often it is cut off meanwhile: the warning stands.
+      const waitMs = graceEndsAt - elapsedMs()
+      if (waitMs > 0) await clock.sleep(waitMs, ended.signal)
     },
     close: () => ended.abort(),
   }
-}
-
-/** The second place may be away as well. Then nobody gets a lease there, and there is nothing to be warned of. */
-async function attempt(work: () => Promise<void>): Promise<void> {
-  await work().catch(() => {})
 }
