@@ -1,43 +1,17 @@
-// The blobs, where the environment wants them: S3 when any of its variables is set, with a part of the local disk in
-// front of it, else files below DATA_DIR.
+// The blobs, where the environment wants them: S3 when any of its variables is set, and only then is its code loaded; else
+// files below DATA_DIR.
 
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { createS3Blobs } from '../../src/drivers/s3-blobs.ts'
-import { isPassing } from '../../src/drivers/s3-problems.ts'
-import { placeOf, type S3Options } from '../../src/drivers/s3-requests.ts'
-import { createServiceLink } from '../../src/drivers/service-link.ts'
-import { Problem } from '../../src/model/problem.ts'
-import type { BlobStore } from '../../src/ports/blob-store.ts'
-import type { Clock } from '../../src/ports/clock.ts'
-import type { Log } from '../../src/ports/log.ts'
-import type { Resolver, Transport } from '../../src/ports/transport.ts'
-import type { Part } from '../../src/services.ts'
 import { below } from './data-dir.ts'
-import { type DiskCacheOptions, withDiskCache } from './disk-cached-blobs.ts'
 import type { Environment } from './environment.ts'
 import { createFileBlobs } from './file-blobs.ts'
 import { nodeHasher } from './node-hasher.ts'
+import type { BlobSenses, OpenedBlobs } from './opened-stores.ts'
 
-export interface OpenedBlobs {
-  /** What serves: with a disk in front where the store is far. */
-  readonly blobs: BlobStore
-  /** The store itself: what a scrub reads. */
-  readonly store: BlobStore
-  readonly parts: readonly Part[]
-}
-
-export interface BlobSenses {
-  readonly transport: Transport
-  readonly resolver: Resolver
-  readonly clock: Clock
-  readonly log: Log
-}
-
-/** Throws when S3 answers and cannot be used: nothing that is wrong with its variables mends itself. */
 export async function openBlobs(environment: Environment, senses: BlobSenses): Promise<OpenedBlobs> {
   const { s3, blobCache } = environment.backends
-  return s3 === null ? openFiles(environment, senses) : openS3(s3, blobCache, senses)
+  if (s3 === null) return openFiles(environment, senses)
+  const { openS3 } = await import('./open-s3.ts')
+  return openS3(s3, blobCache, senses)
 }
 
 function openFiles({ dataDir }: Environment, { clock, log }: BlobSenses): OpenedBlobs {
@@ -51,47 +25,4 @@ function openFiles({ dataDir }: Environment, { clock, log }: BlobSenses): Opened
     },
   }
   return { blobs: store, store, parts: [part] }
-}
-
-async function openS3(
-  options: S3Options,
-  blobCache: Environment['backends']['blobCache'],
-  { transport, resolver, clock, log }: BlobSenses,
-): Promise<OpenedBlobs> {
-  const link = createServiceLink({ transport, resolver, clock, ca: options.ca })
-  const store = createS3Blobs({ options, link, hasher: nodeHasher, clock, log })
-  await store.checkBucket().catch(error => {
-    if (!isPassing(error)) throw error
-    log.warn('S3 is away; the bucket is looked for again', { error })
-  })
-  const part = {
-    name: 'blobs',
-    product: placeOf(options),
-    isNeeded: true,
-    check: () => store.checkBucket(),
-  }
-  if (blobCache === null) return { blobs: store, store, parts: [part] }
-  const { directory, limitBytes } = blobCache
-  const blobs = openCache(store, { directory, limitBytes, hasher: nodeHasher, clock, log })
-  const cache = {
-    name: 'blob cache',
-    product: `at most ${limitBytes} bytes in ${directory}`,
-    isNeeded: false,
-    check: () => access(directory, constants.W_OK),
-  }
-  return { blobs, store, parts: [part, cache] }
-}
-
-function openCache(store: BlobStore, options: DiskCacheOptions): BlobStore {
-  try {
-    return withDiskCache(store, options)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Problem(
-      'store-broken',
-      `Cannot write to BLOB_CACHE_DIR ${options.directory}: ${reason}. Set it to another directory, or BLOB_CACHE_SIZE to 0`,
-      {},
-      { cause: error },
-    )
-  }
 }

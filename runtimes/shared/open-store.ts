@@ -40,7 +40,7 @@ export async function openStore(
   const environment = { ...given, backends: { ...given.backends, blobCache: null } }
   if (isNew) makeDirectory(environment)
   else requireDirectory(environment)
-  const rows = openDatabase(environment, { log, place: null })
+  const rows = await openDatabase(environment, { log, place: null })
   const close = async () => {
     await rows.broadcast?.close()
     await rows.database.close()

@@ -18,8 +18,9 @@ import type { Part, Services } from '../../src/services.ts'
 import type { Environment } from './environment.ts'
 import { nodeHasher } from './node-hasher.ts'
 import { openBlobs } from './open-blobs.ts'
-import { type OpenedDatabase, openDatabase } from './open-database.ts'
+import { openDatabase } from './open-database.ts'
 import { openValues } from './open-values.ts'
+import type { OpenedDatabase } from './opened-stores.ts'
 import { createSystemResolver } from './system-resolver.ts'
 import { type WorkerPlace, watchSiblings } from './worker-place.ts'
 
@@ -52,13 +53,13 @@ export async function servicesFromEnvironment(
   const { log } = senses
   const { options } = environment
   const meter = createMemoryMeter()
-  const rows = openDatabase(environment, { log, place: senses.place ?? null })
+  const rows = await openDatabase(environment, { log, place: senses.place ?? null })
   const { clock, unfollow } = await clockFor(rows, senses)
   const systemResolver = createSystemResolver(clock)
   const { resolver, dialer } = connectTo(environment.connectTo, systemResolver)
   const { transport } = senses
   const link = createServiceLink({ transport, resolver: systemResolver, clock })
-  const values = openValues(environment, { clock, log, meter, databaseLease: rows.lease })
+  const values = await openValues(environment, { clock, log, meter, databaseLease: rows.lease })
   const stored = await openBlobs(environment, { transport, resolver: systemResolver, clock, log })
   // The other half is the hot path's, which holds answers made of the same bodies.
   const blobs = withHotBlobs(stored.blobs, { hasher: nodeHasher, limitBytes: options.hotCacheBytes / 2 })
