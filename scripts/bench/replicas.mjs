@@ -6,11 +6,12 @@ import { startStores } from '../../test/cluster.ts'
 import { sha256Of } from './content.mjs'
 import { freshPath, measureHits, million } from './measures.mjs'
 import { loadCore, run } from './processes.mjs'
-import { number } from './report.mjs'
+import { median, number } from './report.mjs'
 import { startArtifactapi } from './servers.mjs'
 
 const count = 3
 const clients = 200
+const rounds = 10
 
 export async function replicas(stage) {
   const stores = await startStores()
@@ -22,7 +23,11 @@ export async function replicas(stage) {
       started.push(await startArtifactapi(folder, stage.command, stage.origin.base, extra))
     }
     const [embedded] = stage.servers
-    return [...(await crowds(stage, started)), ...(await hitsBeside(stage, started[0], embedded))]
+    return [
+      ...(await crowds(stage, started)),
+      ...(await followers(stage, started)),
+      ...(await hitsBeside(stage, started[0], embedded)),
+    ]
   } finally {
     for (const replica of started) await replica.stop()
     await stores.stop()
@@ -43,8 +48,6 @@ async function crowds(stage, started) {
   const good = all.reduce((sum, each) => sum + each.good, 0)
   const gets = await stage.origin.gets(path)
   const ratio = seconds / single.wall
-  const first = all.map(each => Math.min(...each.firstByteMs)).sort((a, b) => a - b)
-  const gapMs = first.at(-1) - first[0]
   const title = `${clients} cold clients of ${count} replicas, 20 MB at 2 MB/s`
   return [
     { what: `${title}, origin GETs`, ours: String(gets), goal: '1', isReached: gets === 1 },
@@ -62,13 +65,38 @@ async function crowds(stage, started) {
       goal: '≤ 1.3',
       isReached: ratio <= 1.3,
     },
+  ]
+}
+
+/** The same object asked of all replicas at once, a fresh one each time: how long after the first of them the last has a byte. */
+async function followers(stage, started) {
+  const bytes = 2 * million
+  const gaps = []
+  for (let round = 0; round < rounds; round += 1) {
+    const path = freshPath(2, bytes)
+    const firsts = await Promise.all(started.map(replica => firstByteAt(replica.url(path))))
+    gaps.push(Math.max(...firsts) - Math.min(...firsts))
+    if ((await stage.origin.gets(path)) !== 1) throw new Error(`${path} was fetched more than once`)
+  }
+  const worst = Math.max(...gaps)
+  return [
     {
-      what: 'first byte of a follower after the first one anywhere, worst ms',
-      ours: number(gapMs, 1),
+      what: `first byte of the last of ${count} replicas after that of the first, worst of ${rounds}, ms`,
+      ours: `${number(worst, 1)} (median ${number(median(gaps), 1)})`,
       goal: '≤ 200',
-      isReached: gapMs <= 200,
+      isReached: worst <= 200,
     },
   ]
+}
+
+async function firstByteAt(url) {
+  const answer = await fetch(url)
+  const reader = answer.body.getReader()
+  await reader.read()
+  const at = performance.now()
+  // To its end, so that the next round is not disturbed.
+  while (!(await reader.read()).done);
+  return at
 }
 
 async function crowd(stage, url, path, clientCount, bytes) {

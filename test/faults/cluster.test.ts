@@ -64,6 +64,25 @@ describe.skipIf(!hasCluster())('three replicas', () => {
     expect(origin.gets('/shared.bin')).toBe(1)
   })
 
+  it('show what happens at one of them to whoever watches another', async () => {
+    origin.set('/watched.bin', { body: 'watched' })
+    const watching = new AbortController()
+    const answer = await fetch(`${cluster.replicas[0]!.url}/api/v2/events`, { signal: watching.signal })
+    let seen = ''
+    const reading = (async () => {
+      for await (const chunk of answer.body!) seen += new TextDecoder().decode(chunk)
+    })().catch(() => {})
+    try {
+      await eventually(async () => {
+        await get(1, `${FILES}/watched.bin`)
+        expect(seen).toContain('/watched.bin')
+      }, 15_000)
+    } finally {
+      watching.abort()
+      await reading
+    }
+  }, 30_000)
+
   it('hand a download over when the one that brings it is killed in the middle', async () => {
     const body = pattern(8_000_000, 3)
     origin.set('/handover.bin', { body, etag: '"handover"' })
